@@ -1,0 +1,7 @@
+#pragma once
+
+// Layer 0: strong types and helpers with no threads and no state.
+
+#include "base/macros.hpp"
+#include "base/result.hpp"
+#include "base/types.hpp"

@@ -1,0 +1,287 @@
+#include "mm/fault.hpp"
+
+namespace surefoot::inline SF_BUILD::mm {
+namespace {
+
+using arch::Format;
+using arch::pte_t;
+using pgtable::PmdSlot;
+using pgtable::PteMapLocked;
+using pgtable::PteMapRw;
+using phys::Frame;
+using phys::FrameFlags;
+using vma::VmaFlag;
+
+pte_t make_pte(Pfn frame, arch::LeafBits bits) {
+    return Format::make_leaf<arch::PtLevel::pte>(frame, bits);
+}
+
+/// Dirty as soon as it is writable: the back end maps a page writable only once it is dirty.
+pte_t make_written_pte(Pfn frame, VmaFlags flags) {
+    arch::LeafBits bits = read_only_bits(flags);
+    bits.write = true;
+    bits.dirty = true;
+    return make_pte(frame, bits);
+}
+
+FaultOutcome lost(const Fault& f, Event event) {
+    f.mm.count(event);
+    return FaultOutcome::handled;
+}
+
+FaultOutcome prepare_anon_vma(const Fault& f) {
+    if (f.vma.anon_vma() != nullptr) return FaultOutcome::handled;
+    if (f.mmap != nullptr) return mm::prepare_anon_vma(f.mm, f.vma, *f.mmap);
+    // Looking at neighbours needs the mmap lock, for which a holder of a VMA lock must not wait.
+    vma::MmapTryReadGuard mmap(f.mm.vmas);
+    if (!mmap) return FaultOutcome::retry;
+    return mm::prepare_anon_vma(f.mm, f.vma, mmap);
+}
+
+/// A page to be installed; dropped again unless it was.
+class PendingPage {
+public:
+    /// Whether others can know the frame already.
+    enum class Known : std::uint8_t { to_us, to_others };
+    PendingPage(Mm& mm, Pfn pfn, Known known = Known::to_us) : mm_(mm), pfn_(pfn), known_(known) {}
+    ~PendingPage() {
+        if (pfn_) mm_.system.frames.put(pfn_);
+    }
+    PendingPage(const PendingPage&) = delete;
+    PendingPage& operator=(const PendingPage&) = delete;
+
+    explicit operator bool() const { return static_cast<bool>(pfn_); }
+    Pfn pfn() const { return pfn_; }
+    Frame& frame() const { return mm_.tables.frame(pfn_); }
+
+    /// Its reference becomes the mapping's. Locks: PTL. The reference is older than the count of
+    /// mappings, so that refcount >= mapcount always (M25).
+    void mapped() {
+        if (known_ == Known::to_us) {
+            frame().mapcount.store(1, Order::relaxed);
+        } else {
+            frame().mapcount.fetch_add(1, Order::relaxed);
+        }
+        mm_.rss.add(rss_kind(frame()), 1);
+        pfn_ = Pfn::none();
+    }
+
+private:
+    Mm& mm_;
+    Pfn pfn_;
+    Known known_;
+};
+
+/// Maps `page` with `entry` where nothing is mapped yet.
+FaultOutcome install_page(const Fault& f, const PmdSlot& pmd, PendingPage& page, pte_t entry,
+                          Event event) {
+    if (!pgtable::pte_alloc(f.mm.tables, pmd, f.right)) return FaultOutcome::oom;
+    PteMapLocked map(f.mm.tables, pmd, f.right);
+    if (!map) return lost(f, Event::fault_lost_table);
+    if (!Format::is_none(map.load(f.va))) return lost(f, Event::fault_lost_entry);
+    page.mapped();
+    map.install(f.va, entry, f.right);
+    f.mm.count(event);
+    return FaultOutcome::handled;
+}
+
+FaultOutcome map_zero_page(const Fault& f, const PmdSlot& pmd) {
+    if (!pgtable::pte_alloc(f.mm.tables, pmd, f.right)) return FaultOutcome::oom;
+    arch::LeafBits bits = read_only_bits(f.vma.flags());
+    bits.special = true;
+    PteMapLocked map(f.mm.tables, pmd, f.right);
+    if (!map) return lost(f, Event::fault_lost_table);
+    if (!Format::is_none(map.load(f.va))) return lost(f, Event::fault_lost_entry);
+    map.install(f.va, make_pte(f.mm.system.zero_page(), bits), f.right);
+    f.mm.count(Event::fault_zero_page);
+    return FaultOutcome::handled;
+}
+
+/// First touch of private anonymous memory (protocol 4.3).
+FaultOutcome do_anonymous_page(const Fault& f, const PmdSlot& pmd) {
+    if (f.access != Access::write) return map_zero_page(f, pmd);
+    if (const auto ready = prepare_anon_vma(f); ready != FaultOutcome::handled) return ready;
+    PendingPage page(f.mm, f.mm.system.frames.alloc(phys::Fill::zero));
+    if (!page) return FaultOutcome::oom;
+    const pte_t entry = make_written_pte(page.pfn(), f.vma.flags());
+    return install_page(f, pmd, page, entry, Event::fault_anon);
+}
+
+FaultOutcome outcome_of(Errno error) {
+    return error == Errno::nomem ? FaultOutcome::oom : FaultOutcome::bus;
+}
+
+/// First touch of a private file mapping: reads the page in. There is no page cache yet, so each
+/// mapping has a copy of its own, which a write turns into an anonymous page.
+FaultOutcome do_private_file_page(const Fault& f, const PmdSlot& pmd) {
+    const bool write = f.access == Access::write;
+    if (write) {
+        if (const auto ready = prepare_anon_vma(f); ready != FaultOutcome::handled) return ready;
+    }
+    PendingPage page(f.mm, f.mm.system.frames.alloc(phys::Fill::none));
+    if (!page) return FaultOutcome::oom;
+    const auto read = f.vma.backing()->read_page(f.vma.page_index(f.va),
+                                                 f.mm.system.arena().page(page.pfn()));
+    if (!read) return outcome_of(read.error());
+    f.mm.count(Event::pgmajfault);
+    if (!write) page.frame().set_kind(FrameFlags::kFileCopy, 0);
+    const VmaFlags flags = f.vma.flags();
+    const pte_t entry = write ? make_written_pte(page.pfn(), flags)
+                              : make_pte(page.pfn(), read_only_bits(flags));
+    return install_page(f, pmd, page, entry, Event::fault_file);
+}
+
+FaultOutcome do_shared_page(const Fault& f, const PmdSlot& pmd) {
+    const Result<Pfn> frame = f.vma.backing()->shared_frame(f.vma.page_index(f.va));
+    if (!frame) return outcome_of(frame.error());
+    PendingPage page(f.mm, *frame, PendingPage::Known::to_others);
+    const VmaFlags flags = f.vma.flags();
+    const pte_t entry = f.access == Access::write ? make_written_pte(page.pfn(), flags)
+                                                  : make_pte(page.pfn(), read_only_bits(flags));
+    return install_page(f, pmd, page, entry, Event::fault_shmem);
+}
+
+FaultOutcome do_missing_page(const Fault& f, const PmdSlot& pmd) {
+    if (f.vma.is_anonymous()) return do_anonymous_page(f, pmd);
+    if (f.vma.has(VmaFlag::shared)) return do_shared_page(f, pmd);
+    return do_private_file_page(f, pmd);
+}
+
+/// A write to the zero page: a fresh page takes its place.
+FaultOutcome replace_zero_page(const Fault& f, const PmdSlot& pmd, pte_t seen) {
+    if (const auto ready = prepare_anon_vma(f); ready != FaultOutcome::handled) return ready;
+    PendingPage page(f.mm, f.mm.system.frames.alloc(phys::Fill::zero));
+    if (!page) return FaultOutcome::oom;
+    pgtable::Gather gather(f.mm.tables);
+    PteMapLocked map(f.mm.tables, pmd, f.right);
+    if (!map || map.load(f.va) != seen) {
+        gather.finish();
+        return lost(f, map ? Event::fault_lost_entry : Event::fault_lost_table);
+    }
+    // Another frame takes the place of a present one: clear, flush, then set (rule G4).
+    map.get_and_clear(f.va, f.right);
+    gather.entries_changed({f.va, f.va + arch::kPageSize});
+    gather.finish();
+    const pte_t entry = make_written_pte(page.pfn(), f.vma.flags());
+    page.mapped();
+    map.install(f.va, entry, f.right);
+    f.mm.count(Event::fault_anon);
+    return FaultOutcome::handled;
+}
+
+/// A write to a present page that is not writable: the page is ours alone (there is no fork yet)
+/// or shared by intent, so the entry becomes writable in place (protocol 4.8).
+FaultOutcome do_wp_page(const Fault& f, const PmdSlot& pmd, PteMapRw&& rw, pte_t seen) {
+    if (Format::is_special(seen)) {
+        { const PteMapRw dropped = std::move(rw); }
+        return replace_zero_page(f, pmd, seen);
+    }
+    if (!f.vma.has(VmaFlag::shared) && f.vma.anon_vma() == nullptr) {
+        { const PteMapRw dropped = std::move(rw); }
+        if (const auto ready = prepare_anon_vma(f); ready != FaultOutcome::handled) return ready;
+        return lost(f, Event::fault_spurious);
+    }
+    PteMapLocked map = std::move(rw).lock_and_recheck();
+    if (!map) return lost(f, Event::fault_lost_table);
+    if (map.load(f.va) != seen) return lost(f, Event::fault_lost_entry);
+    Frame& frame = f.mm.tables.frame(Format::pfn(seen));
+    if (frame.has(FrameFlags::kFileCopy)) {
+        frame.flags.fetch_and(~FrameFlags::kFileCopy, Order::relaxed);
+        f.mm.rss.add(RssKind::file, -1);
+        f.mm.rss.add(RssKind::anon, 1);
+    }
+    map.modify(f.va, [&](pte_t) {
+        return make_written_pte(Format::pfn(seen), f.vma.flags());
+    });
+    f.mm.count(Event::pgreuse);
+    return FaultOutcome::handled;
+}
+
+/// Marks a present entry accessed, and dirty for a write.
+FaultOutcome touch_entry(const Fault& f, PteMapRw& map, pte_t seen) {
+    arch::LeafBits bits = Format::leaf_bits(seen);
+    bits.young = true;
+    bits.dirty |= f.access == Access::write;
+    const pte_t touched = make_pte(Format::pfn(seen), bits);
+    if (touched == seen) return lost(f, Event::fault_spurious);
+    // The entry is not none, so its value proves that the table is linked (rule C6 c).
+    if (!map.store_if_same(f.va, seen, touched)) return lost(f, Event::fault_lost_entry);
+    return FaultOutcome::handled;
+}
+
+}  // namespace
+
+RssKind rss_kind(const Frame& frame) {
+    if (frame.has(FrameFlags::kShmem)) return RssKind::shmem;
+    return frame.has(FrameFlags::kFileCopy) ? RssKind::file : RssKind::anon;
+}
+
+bool permits(VmaFlags flags, Access access) {
+    switch (access) {
+        case Access::write:
+            return flags.has(VmaFlag::write);
+        case Access::exec:
+            return flags.has(VmaFlag::exec);
+        case Access::read:
+            break;
+    }
+    return flags.has_any(vma::kVmaAccess);
+}
+
+bool entry_permits(pte_t entry, Access access) {
+    if (!Format::hardware_present(entry)) return false;
+    if (access == Access::write) return Format::is_writable(entry);
+    return access != Access::exec || Format::is_executable(entry);
+}
+
+arch::LeafBits read_only_bits(VmaFlags flags) {
+    return {.exec = flags.has(VmaFlag::exec),
+            .young = true,
+            .prot_none = !flags.has_any(vma::kVmaAccess)};
+}
+
+FaultOutcome prepare_anon_vma(Mm& mm, Vma& vma, const vma::MmapHeld& mmap) {
+    if (vma.anon_vma() != nullptr) return FaultOutcome::handled;
+    vma::VmaCaches& caches = mm.vmas.caches();
+    vma::AnonVma* anon_vma = mmap.find_mergeable_anon_vma(vma);
+    vma::AnonVma* fresh = nullptr;
+    if (anon_vma == nullptr) {
+        fresh = anon_vma = caches.anon_vmas.alloc();
+        if (fresh == nullptr) return FaultOutcome::oom;
+        fresh->init(nullptr, nullptr);
+    }
+    bool used = false;
+    {
+        vma::RmapWriteGuard rmap(*anon_vma);
+        // Two faults in one VMA: the first sets it.
+        sync::Guard lock(mm.tables.page_table_lock);
+        if (vma.anon_vma() == nullptr) {
+            if (fresh == nullptr) anon_vma->get();
+            vma.set_anon_vma(anon_vma, 1);
+            used = true;
+        }
+    }
+    if (!used && fresh != nullptr) {
+        fresh->put();
+        caches.anon_vmas.free(fresh);
+    }
+    return FaultOutcome::handled;
+}
+
+FaultOutcome fault_in_vma(const Fault& f) {
+    const Result<PmdSlot> pmd = pgtable::pmd_alloc(f.mm.tables, f.va, f.right);
+    if (!pmd) return FaultOutcome::oom;
+    {
+        PteMapRw map(f.mm.tables, *pmd, f.right);
+        const pte_t seen = map ? map.load(f.va) : pte_t{};
+        if (!Format::is_none(seen)) {
+            if (f.access == Access::write && !Format::is_writable(seen)) {
+                return do_wp_page(f, *pmd, std::move(map), seen);
+            }
+            return touch_entry(f, map, seen);
+        }
+    }
+    return do_missing_page(f, *pmd);
+}
+
+}  // namespace surefoot::inline SF_BUILD::mm

@@ -1,0 +1,79 @@
+#include "impl/thread.hpp"
+
+#include <sched.h>
+
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <system_error>
+
+#include "sync/lockdep.hpp"
+
+namespace surefoot::inline SF_BUILD::sync {
+
+namespace {
+
+/// Bit n: slot n is some thread's own. The last slot is everybody's who came too late.
+constinit std::atomic<std::uint64_t> slots_taken{0};
+constexpr unsigned kSharedSlot = kThreadSlots - 1;
+static_assert(kThreadSlots <= 64);
+
+unsigned take_slot() {
+    std::uint64_t taken = slots_taken.load(std::memory_order_relaxed);
+    for (;;) {
+        const auto slot = static_cast<unsigned>(std::countr_one(taken));
+        if (slot >= kSharedSlot) return kSharedSlot;
+        // Acquire: pairs with the release of the thread that had the slot before and stored to its
+        // data without read-modify-writes.
+        if (slots_taken.compare_exchange_weak(taken, taken | (std::uint64_t{1} << slot),
+                                              std::memory_order_acquire,
+                                              std::memory_order_relaxed)) {
+            return slot;
+        }
+    }
+}
+
+/// Gives the slot back when the thread ends.
+struct SlotReturn {
+    ~SlotReturn() {
+        const auto [slot, exclusive] = this_thread_slot_value;
+        // What still runs in this thread shares from now on.
+        this_thread_slot_value = {kSharedSlot, false};
+        if (exclusive) {
+            slots_taken.fetch_and(~(std::uint64_t{1} << slot), std::memory_order_release);
+        }
+    }
+};
+
+}  // namespace
+
+void draw_thread_slot() noexcept {
+    thread_local SlotReturn at_end;
+    static_cast<void>(&at_end);
+    const unsigned slot = take_slot();
+    this_thread_slot_value = {slot, slot != kSharedSlot};
+}
+
+#ifndef SF_RELEASE
+lockdep::ThreadLocks& lockdep::this_thread_locks() {
+    thread_local ThreadLocks mine;
+    return mine;
+}
+#endif
+
+Result<Thread> Thread::start(std::function<void()> body) noexcept {
+    try {
+        return Thread(std::thread(std::move(body)));
+    } catch (const std::system_error&) {
+        return Errno::again;
+    }
+}
+
+void pin_this_thread(unsigned cpu) noexcept {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+}  // namespace surefoot::inline SF_BUILD::sync

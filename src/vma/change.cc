@@ -1,0 +1,335 @@
+// Preparing changes: which regions survive, move their ends, appear or vanish.
+
+#include "vma/change.hpp"
+
+#include <algorithm>
+
+#include "vma/merge_rules.hpp"
+#include "vma/vma_access.hpp"
+
+namespace surefoot::inline SF_BUILD::vma {
+
+VmaChange::VmaChange(VmaChange&& other) noexcept
+    : space_(std::exchange(other.space_, nullptr)),
+      span_(other.span_),
+      parts_(other.parts_),
+      nr_parts_(other.nr_parts_),
+      result_(other.result_),
+      absorbed_(other.absorbed_),
+      nr_absorbed_(other.nr_absorbed_),
+      anon_heir_(other.anon_heir_),
+      doomed_(other.doomed_),
+      new_uffd_(other.new_uffd_),
+      merged_(other.merged_),
+      generation_(other.generation_) {}
+
+VmaChange::~VmaChange() {
+    if (space_ == nullptr) return;
+    for (unsigned i = 0; i < nr_parts_; ++i) {
+        if (parts_[i].fresh) VmaAccess::free(*space_, *parts_[i].vma);
+    }
+    if (anon_heir_ != nullptr) space_->hooks().unlink_anon(*space_, *anon_heir_);
+}
+
+/// Puts one change together. Every step that can fail is here.
+class ChangeBuilder {
+  public:
+    using Doomed = VmaChange::Doomed;
+
+    explicit ChangeBuilder(const MmapWriteGuard& mmap)
+        : mmap_(mmap), space_(mmap.space()), change_(space_) {
+        SF_ASSERT(mmap.is_exclusive());
+        change_.generation_ = space_.tree().generation();
+    }
+
+    /// An existing VMA with the bounds and flags it will have.
+    void keep(const Vma& vma, VaRange range, VmaFlags flags) {
+        const std::uint64_t pages = (range.start - vma.start()) >> arch::kPageShift;
+        const std::uint64_t down = (vma.start() - range.start) >> arch::kPageShift;
+        const std::uint64_t pgoff =
+            range.start >= vma.start() ? vma.pgoff() + pages : vma.pgoff() - down;
+        add({const_cast<Vma*>(&vma), {range, pgoff}, flags, false});
+    }
+    void keep_rest(const Vma& vma, VaRange range) { keep(vma, range, vma.flags()); }
+
+    /// A new VMA; it shares the anon_vma of `anon`, if there is one.
+    Result<void> make(const Region& r) {
+        Vma* vma = VmaAccess::make(space_, {r.range, r.pgoff}, r.flags, r.backing, r.uffd);
+        if (vma == nullptr) return Errno::nomem;
+        add({vma, {r.range, r.pgoff}, r.flags, true});
+        if (r.anon_vma() == nullptr) return {};
+        return space_.hooks().clone_anon(space_, *r.anon, *vma);
+    }
+    /// The part of `vma` in `range`, as a new VMA.
+    Result<void> split_off(const Vma& vma, VaRange range) {
+        Region r = Region::of(vma);
+        r.pgoff = vma.page_index(range.start);
+        r.range = range;
+        return make(r);
+    }
+
+    void absorb(const Vma& vma) {
+        change_.absorbed_[change_.nr_absorbed_++] = const_cast<Vma*>(&vma);
+    }
+    /// `heir` takes pages of `from` over. (dup_anon_vma)
+    Result<void> inherit_anon(const Vma& heir, const Vma* from) {
+        if (heir.anon_vma() != nullptr) return {};
+        if (from == nullptr || from->anon_vma() == nullptr) return {};
+        Vma& to = const_cast<Vma&>(heir);
+        vma_start_write(mmap_, to);
+        Result<void> cloned = space_.hooks().clone_anon(space_, *from, to);
+        if (cloned) change_.anon_heir_ = &to;
+        return cloned;
+    }
+
+    void result(unsigned part, Merged merged) {
+        change_.result_ = part;
+        change_.merged_ = merged;
+    }
+    void doom(const Doomed& doomed) { change_.doomed_ = doomed; }
+    void set_uffd(UserfaultCtx* uffd) { change_.new_uffd_ = uffd; }
+    void span(VaRange range) { change_.span_ = range; }
+
+    /// Room for the new ones under the limit of mappings.
+    bool may_grow(unsigned by) const {
+        return space_.map_count() + by <= space_.options().max_map_count;
+    }
+
+    Result<VmaChange> done() {
+        VaRange span = change_.span_;
+        for (unsigned i = 0; i < change_.nr_parts_; ++i) {
+            include(span, change_.parts_[i].bounds.range);
+            if (!change_.parts_[i].fresh) include(span, change_.parts_[i].vma->range());
+        }
+        for (unsigned i = 0; i < change_.nr_absorbed_; ++i) {
+            include(span, change_.absorbed_[i]->range());
+        }
+        change_.span_ = span;
+        Result<void> ready = VmaAccess::tree(space_).prepare(span, change_.nr_parts_);
+        if (!ready) return ready.error();
+        return std::move(change_);
+    }
+
+  private:
+    void add(VmaChange::Part part) {
+        SF_ASSERT(change_.nr_parts_ < VmaChange::kMaxParts);
+        change_.parts_[change_.nr_parts_++] = part;
+    }
+    static void include(VaRange& span, VaRange more) {
+        if (span.empty()) {
+            span = more;
+            return;
+        }
+        span = {std::min(span.start, more.start), std::max(span.end, more.end)};
+    }
+
+    const MmapWriteGuard& mmap_;
+    VmaSpace& space_;
+    VmaChange change_;
+};
+
+namespace {
+
+constexpr VmaFlags keep_sticky(VmaFlags mine, VmaFlags others) {
+    return mine | (others & kVmaIgnoredByMerge);
+}
+
+/// What lies in and around a range. No VMA may lie across its ends.
+struct Surroundings {
+    using Doomed = ChangeBuilder::Doomed;
+    Vma* prev;
+    Vma* next;
+    Doomed inside;
+
+    Surroundings(const MmapWriteGuard& mmap, VaRange range) {
+        const auto [below, first, above] = mmap.space().tree().find_around(range);
+        prev = below.vma;
+        next = above.vma;
+        SF_ASSERT(next == nullptr || above.range.start >= range.end);
+        if (first.vma == next) return;
+        SF_ASSERT(first.range.start >= range.start);
+        inside = {first.vma, range,
+                  prev == nullptr ? VirtAddr(0) : below.range.end,
+                  next == nullptr ? VirtAddr(0) : above.range.start};
+    }
+};
+
+/// The neighbours that a region can become one with, of those that are offered.
+struct Neighbours {
+    const Vma* prev = nullptr;
+    const Vma* next = nullptr;
+
+    Neighbours(const Region& region, const Vma* below, const Vma* above) {
+        if (below != nullptr && can_merge(Region::of(*below), region)) prev = below;
+        if (above != nullptr && can_merge(region, Region::of(*above))) next = above;
+        if (prev == nullptr || next == nullptr) return;
+        // Each fits, both together do not: the lower one wins.
+        if (!anon_vmas_compatible(Region::of(*prev), Region::of(*next))) next = nullptr;
+    }
+    Merged merged() const {
+        if (prev != nullptr) return next != nullptr ? Merged::both : Merged::prev;
+        return next != nullptr ? Merged::next : Merged::none;
+    }
+};
+
+const Vma* first_faulted(const Vma* a, const Vma* b) {
+    if (a != nullptr && a->anon_vma() != nullptr) return a;
+    return b;
+}
+
+Result<void> build_insert(ChangeBuilder& builder, const Region& region, const Neighbours& near) {
+    builder.result(0, near.merged());
+    if (near.prev != nullptr) {
+        const Vma& prev = *near.prev;
+        VirtAddr end = region.range.end;
+        VmaFlags flags = keep_sticky(prev.flags(), region.flags);
+        if (near.next != nullptr) {
+            end = near.next->end();
+            flags = keep_sticky(flags, near.next->flags());
+            builder.absorb(*near.next);
+        }
+        builder.keep(prev, {prev.start(), end}, flags);
+        return builder.inherit_anon(prev, first_faulted(region.anon, near.next));
+    }
+    if (near.next != nullptr) {
+        const Vma& next = *near.next;
+        builder.keep(next, {region.range.start, next.end()},
+                     keep_sticky(next.flags(), region.flags));
+        return builder.inherit_anon(next, region.anon);
+    }
+    return builder.make(region);
+}
+
+/// All of `vma` becomes part of a neighbour, or of both.
+Result<void> build_whole_merge(ChangeBuilder& builder, const Vma& vma, const Region& region,
+                               const Neighbours& near) {
+    builder.result(0, near.merged());
+    builder.absorb(vma);
+    const Vma& heir = near.prev != nullptr ? *near.prev : *near.next;
+    VaRange range{std::min(heir.start(), vma.start()), std::max(heir.end(), vma.end())};
+    VmaFlags flags = keep_sticky(heir.flags(), region.flags);
+    if (near.merged() == Merged::both) {
+        range.end = near.next->end();
+        flags = keep_sticky(flags, near.next->flags());
+        builder.absorb(*near.next);
+    }
+    builder.keep(heir, range, flags);
+    return builder.inherit_anon(heir, first_faulted(&vma, near.next));
+}
+
+/// The boundary to a neighbour moves into `vma`.
+Result<void> build_boundary_move(ChangeBuilder& builder, const Vma& vma, const Region& region,
+                                 const Neighbours& near) {
+    if (near.prev != nullptr) {
+        const Vma& prev = *near.prev;
+        builder.keep(prev, {prev.start(), region.range.end},
+                     keep_sticky(prev.flags(), region.flags));
+        builder.keep_rest(vma, {region.range.end, vma.end()});
+        builder.result(0, Merged::prev);
+        return builder.inherit_anon(prev, &vma);
+    }
+    const Vma& next = *near.next;
+    builder.keep_rest(vma, {vma.start(), region.range.start});
+    builder.keep(next, {region.range.start, next.end()}, keep_sticky(next.flags(), region.flags));
+    builder.result(1, Merged::next);
+    return builder.inherit_anon(next, &vma);
+}
+
+/// `vma` shrinks to the middle; what is left and right of it becomes new VMAs.
+Result<void> build_isolated(ChangeBuilder& builder, const Vma& vma, const Region& region) {
+    const bool head = vma.start() < region.range.start;
+    const bool tail = region.range.end < vma.end();
+    if (!builder.may_grow((head ? 1U : 0U) + (tail ? 1U : 0U)) && (head || tail)) {
+        return Errno::nomem;
+    }
+    if (head) {
+        Result<void> made = builder.split_off(vma, {vma.start(), region.range.start});
+        if (!made) return made;
+    }
+    builder.keep(vma, region.range, region.flags);
+    builder.result(head ? 1 : 0, Merged::none);
+    if (!tail) return {};
+    return builder.split_off(vma, {region.range.end, vma.end()});
+}
+
+}  // namespace
+
+Result<VmaChange> prepare_split(const MmapWriteGuard& mmap, Vma& vma, VirtAddr at) {
+    const VmaSpace& space = mmap.space();
+    if (space.map_count() >= space.options().max_map_count) return Errno::nomem;
+    return prepare_split_to_remove(mmap, vma, at);
+}
+
+Result<VmaChange> prepare_split_to_remove(const MmapWriteGuard& mmap, Vma& vma, VirtAddr at) {
+    SF_ASSERT(vma.start() < at);
+    SF_ASSERT(at < vma.end());
+    ChangeBuilder builder(mmap);
+    builder.keep_rest(vma, {vma.start(), at});
+    Result<void> made = builder.split_off(vma, {at, vma.end()});
+    if (!made) return made.error();
+    builder.result(0, Merged::none);
+    return builder.done();
+}
+
+Result<VmaChange> prepare_insert(const MmapWriteGuard& mmap, const NewMapping& what) {
+    SF_ASSERT(!what.range.empty());
+    ChangeBuilder builder(mmap);
+    const Region region{what.range, what.flags, what.pgoff, what.backing, what.uffd, what.source};
+    const Surroundings around(mmap, what.range);
+    const bool merge = what.merge == NewMapping::Merge::allowed;
+    const Neighbours near(region, merge ? around.prev : nullptr, merge ? around.next : nullptr);
+    Result<void> built = build_insert(builder, region, near);
+    if (!built) return built.error();
+    builder.doom(around.inside);
+    return builder.done();
+}
+
+Result<VmaChange> prepare_modify(const MmapWriteGuard& mmap, Vma& vma, VaRange range,
+                                 VmaFlags flags) {
+    return prepare_modify(mmap, vma, range, flags, vma.uffd());
+}
+
+Result<VmaChange> prepare_modify(const MmapWriteGuard& mmap, Vma& vma, VaRange range,
+                                 VmaFlags flags, UserfaultCtx* uffd) {
+    SF_ASSERT(!range.empty());
+    SF_ASSERT(vma.range().contains(range));
+    ChangeBuilder builder(mmap);
+    const Region region{range, flags, vma.page_index(range.start), vma.backing(), uffd, &vma};
+    const bool at_start = range.start == vma.start();
+    const bool at_end = range.end == vma.end();
+    VmaTree::Around around;
+    if (at_start || at_end) around = mmap.space().tree().find_around(range);
+    const Neighbours near(region, at_start ? around.below.vma : nullptr,
+                          at_end ? around.above.vma : nullptr);
+    builder.set_uffd(uffd);
+
+    const bool whole = at_start && at_end;
+    Result<void> built = near.merged() == Merged::none ? build_isolated(builder, vma, region)
+                         : whole ? build_whole_merge(builder, vma, region, near)
+                                 : build_boundary_move(builder, vma, region, near);
+    if (!built) return built.error();
+    return builder.done();
+}
+
+Result<VmaChange> prepare_resize(const MmapWriteGuard& mmap, Vma& vma, VaRange range) {
+    SF_ASSERT(!range.empty());
+    SF_ASSERT(range.overlaps(vma.range()));
+    [[maybe_unused]] const Vma* below = mmap.prev(vma);
+    [[maybe_unused]] const Vma* above = mmap.next(vma);
+    SF_DEBUG_ASSERT(below == nullptr || below->end() <= range.start);
+    SF_DEBUG_ASSERT(above == nullptr || range.end <= above->start());
+    ChangeBuilder builder(mmap);
+    builder.keep_rest(vma, range);
+    builder.result(0, Merged::none);
+    return builder.done();
+}
+
+Result<VmaChange> prepare_erase(const MmapWriteGuard& mmap, VaRange range) {
+    SF_ASSERT(!range.empty());
+    ChangeBuilder builder(mmap);
+    builder.doom(Surroundings(mmap, range).inside);
+    builder.span(range);
+    return builder.done();
+}
+
+}  // namespace surefoot::inline SF_BUILD::vma

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace surefoot::tools {
+
+/// @param rest  "--" and what follows it, or nothing
+/// Each adds its subcommand; the returned function does it and gives the exit status.
+std::function<int()> add_run(CLI::App& app, const std::vector<std::string>& rest);
+std::function<int()> add_bench(CLI::App& app);
+
+}  // namespace surefoot::tools

@@ -1,0 +1,143 @@
+// surefoot run: a program on our page tables.
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commands.hpp"
+#include "linux/linux.hpp"
+
+namespace surefoot::tools {
+
+namespace {
+
+using linux_abi::kExitFailure;
+using linux_abi::print_failure;
+using linux_abi::RunOptions;
+
+struct RunArguments {
+    RunOptions options;
+    std::string cpu = "auto";
+    std::string memory = "1G";
+    std::string report;
+    std::string refused_value;
+    CLI::App* app = nullptr;
+    std::vector<std::string> rest;
+};
+
+// Known to the command-line contract, not built yet: refused by name, never ignored.
+constexpr std::array kRefused{"--thp", "--khugepaged", "--ksm", "--swap", "--hugetlb", "--trace"};
+
+/// CLI11 knows nothing of the words that a prefix command leaves.
+class RunHelp : public CLI::Formatter {
+  public:
+    std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
+        return "Usage: surefoot run [OPTIONS] [--] PROGRAM [ARGS...]\n";
+    }
+};
+
+/// A number with K, M, G or T.
+std::optional<std::uint64_t> parse_size(const std::string& text) {
+    std::size_t used = 0;
+    std::uint64_t value = 0;
+    while (used < text.size() && text[used] >= '0' && text[used] <= '9') {
+        if (__builtin_mul_overflow(value, 10U, &value)) return std::nullopt;
+        if (__builtin_add_overflow(value, static_cast<unsigned>(text[used] - '0'), &value)) {
+            return std::nullopt;
+        }
+        ++used;
+    }
+    if (used == 0 || text.size() > used + 1) return std::nullopt;
+    if (used == text.size()) return value;
+    const std::size_t step = std::string("KMGT").find(text[used]);
+    if (step == std::string::npos) return std::nullopt;
+    const unsigned shift = 10 * (static_cast<unsigned>(step) + 1);
+    if (value > (~std::uint64_t{0} >> shift)) return std::nullopt;
+    return value << shift;
+}
+
+int refuse(const std::string& what, const std::string& why) {
+    print_failure(what, why);
+    return kExitFailure;
+}
+
+int run(RunArguments& arguments) {
+    RunOptions& options = arguments.options;
+    for (const char* name : kRefused) {
+        if (arguments.app->count(name) != 0) return refuse(name, "not built yet");
+    }
+    if (arguments.cpu == "kvm") {
+        options.cpu = RunOptions::Cpu::kvm;
+    } else if (arguments.cpu != "auto" && arguments.cpu != "mirror") {
+        return refuse("--cpu=" + arguments.cpu, "not one of auto, mirror, kvm");
+    }
+    const auto memory = parse_size(arguments.memory);
+    if (!memory) return refuse("--memory=" + arguments.memory, "not a size like 512M or 2G");
+    options.memory_bytes = *memory;
+    for (const std::string& pair : options.environment) {
+        if (pair.find('=') == std::string::npos || pair.front() == '=') {
+            return refuse("--env=" + pair, "not of the form K=V");
+        }
+    }
+    if (arguments.app->count("--report") != 0 || options.json) options.report = true;
+    if (arguments.report != "true") options.report_file = arguments.report;
+    // "--" ends our options; after the program's name it is the program's.
+    options.command = arguments.app->remaining();
+    const bool named = !options.command.empty();
+    if (named && options.command.front().starts_with('-')) {
+        return refuse(options.command.front(), "unknown option (surefoot run --help)");
+    }
+    const auto skip = static_cast<std::ptrdiff_t>(named || arguments.rest.empty() ? 0 : 1);
+    options.command.insert(options.command.end(), arguments.rest.begin() + skip,
+                           arguments.rest.end());
+    if (options.command.empty()) return refuse("run", "no program is given (surefoot run --help)");
+    const std::string& first = options.command.front();
+    if (first.empty()) return refuse("run", "the program's name is empty");
+    return linux_abi::run_program(options);
+}
+
+}  // namespace
+
+std::function<int()> add_run(CLI::App& app, const std::vector<std::string>& rest) {
+    auto arguments = std::make_shared<RunArguments>();
+    arguments->rest = rest;
+    CLI::App& run_app =
+        *app.add_subcommand("run", "Run a static x86-64 Linux program on Surefoot's page tables");
+    run_app.formatter(std::make_shared<RunHelp>());
+    run_app.footer(
+        "What is printed at exit goes to standard error, or to the file of --report=FILE.\n"
+        "Exit status: the program's; 128 + n: killed by signal n; 125: surefoot failed or was "
+        "used\n"
+        "wrongly; 126: not a static executable; 127: not found.");
+    arguments->app = &run_app;
+    // The first word that is no option of ours begins the program's own.
+    run_app.prefix_command();
+    run_app.add_option("--cpu", arguments->cpu, "mirror (default), kvm, or auto: mirror");
+    run_app.add_option("--memory", arguments->memory,
+                       "physical memory: a number with K, M, G or T (default 1G)");
+    run_app
+        .add_option("--env", arguments->options.environment,
+                    "K=V: add to the environment, or replace there; may be repeated")
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    run_app.add_option("--chdir", arguments->options.directory,
+                       "run the program in this directory");
+    run_app.add_flag("--report", arguments->report,
+                     "memory report at exit, on standard error or in a file (--report=FILE)");
+    run_app.add_flag("--json", arguments->options.json, "the report as JSON (implies --report)");
+    run_app.add_flag("--maps", arguments->options.maps, "print /proc/PID/maps at exit");
+    run_app.add_flag("--smaps", arguments->options.smaps, "print /proc/PID/smaps at exit");
+    run_app.add_flag("--vmstat", arguments->options.vmstat, "print the event counters at exit");
+    run_app.add_flag("--verify", arguments->options.verify,
+                     "check tables, counts and regions while running and at exit");
+    run_app.add_flag("--quiet", arguments->options.quiet, "no line when --memory is used up");
+    for (const char* name : kRefused) {
+        run_app.add_option(name, arguments->refused_value, "not built yet")->group("");
+    }
+    return [arguments] { return run(*arguments); };
+}
+
+}  // namespace surefoot::tools
