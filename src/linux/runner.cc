@@ -185,11 +185,14 @@ class Run {
         }
         auto machine = api::Machine::create({.memory_bytes = options_.memory_bytes});
         if (!machine) {
-            if (machine.error() != Errno::inval) {
-                return fail("--memory", what_errno_says(machine.error()));
+            // The host refuses a reservation as out of memory; nothing of the guest's is used yet.
+            const bool large = machine.error() == Errno::nomem ||
+                               options_.memory_bytes > api::Machine::kMaxMemory;
+            if (large) return fail("--memory", kTooLarge);
+            if (machine.error() == Errno::inval) {
+                return fail("--memory", "too small to run anything");
             }
-            const bool large = options_.memory_bytes > api::Machine::kMaxMemory;
-            return fail("--memory", large ? kTooLarge : "too small to run anything");
+            return fail("--memory", what_errno_says(machine.error()));
         }
         machine_ = std::move(*machine);
         auto backend = make_backend();
