@@ -12,6 +12,7 @@ usage: run_guest.py --surefoot "[LAUNCHER] SUREFOOT" MODE ...
   options PROGRAM                                         --env, --chdir, --report, --json, --maps...
 """
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -234,9 +235,11 @@ def stub_killed(surefoot, program):
     with subprocess.Popen(surefoot + ["run", program, "pause"], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as server:
         server.stdout.readline()
-        # The guest waits by now, or will: both must end. Blank stubs of the pool die as well.
+        # The guest waits by now, or will: both must end. Blank stubs of the pool die as well, of
+        # themselves when the server notices the first.
         for stub in children_of(children_of(server.pid)):
-            os.kill(stub, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(stub, signal.SIGKILL)
         _, said = server.communicate(timeout=60)
     if server.returncode != 125 or b"the guest's host process was killed" not in said:
         complain(f"exit status {server.returncode}: {said}")
