@@ -37,6 +37,8 @@ concept EntryBits = requires(Entry<L> e, Pfn pfn, LeafBits bits) {
     { F::pfn(e) } -> std::same_as<Pfn>;
     // The same as an address.
     { F::phys(e) } -> std::same_as<PhysAddr>;
+    // The address of the table that an entry names; `is_table` holds.
+    { F::table_phys(e) } -> std::same_as<PhysAddr>;
     { F::leaf_bits(e) } -> std::same_as<LeafBits>;
     // Getters return what was set.
     { F::template make_leaf<L>(pfn, bits) } -> std::same_as<Entry<L>>;
@@ -103,6 +105,13 @@ struct MaskedEntryBits {
     template <PtLevel L>
     static constexpr PhysAddr phys(Entry<L> e) {
         return PhysAddr(e.raw & M::kFrameMask);
+    }
+    /// All tables' entries are alike but for the frame, so a constant takes the other bits off,
+    /// which an addressing mode does in the load of the next level; a mask would be a step more.
+    template <PtLevel L>
+    static constexpr PhysAddr table_phys(Entry<L> e) {
+        SF_DEBUG_ASSERT((e.raw & ~M::kFrameMask) == kTableBits);
+        return PhysAddr(e.raw - kTableBits);
     }
     template <PtLevel L>
     static constexpr bool is_writable(Entry<L> e) {

@@ -51,7 +51,7 @@ class [[nodiscard]] PteMap {
 
     sync::Atomic<std::uint64_t>& word(VirtAddr va) const {
         const unsigned index = tables_->format().index(va, PtLevel::pte);
-        return tables_->arena().entry_word(Format::pfn(seen_), index);
+        return tables_->arena().entry_word(Format::table_phys(seen_), index);
     }
     Frame& table_frame() const { return tables_->frame(Format::pfn(seen_)); }
     const PageTables& tables() const { return *tables_; }

@@ -6,27 +6,28 @@ namespace {
 /// Calls `step` with the root table and its level as a constant.
 template <class Step>
 decltype(auto) from_top(const PageTables& tables, Step&& step) {
+    const PhysAddr root = arch::to_phys(tables.root());
     switch (tables.format().top()) {
         case PtLevel::pgd:
-            return step.template operator()<PtLevel::pgd>(tables.root());
+            return step.template operator()<PtLevel::pgd>(root);
         case PtLevel::p4d:
-            return step.template operator()<PtLevel::p4d>(tables.root());
+            return step.template operator()<PtLevel::p4d>(root);
         case PtLevel::pud:
-            return step.template operator()<PtLevel::pud>(tables.root());
+            return step.template operator()<PtLevel::pud>(root);
         default:
-            return step.template operator()<PtLevel::pmd>(tables.root());
+            return step.template operator()<PtLevel::pmd>(root);
     }
 }
 
 template <PtLevel L>
-std::optional<PmdSlot> find_from(const PageTables& tables, Pfn table, VirtAddr va) {
+std::optional<PmdSlot> find_from(const PageTables& tables, PhysAddr table, VirtAddr va) {
     const unsigned index = tables.format().index(va, L);
     if constexpr (L == PtLevel::pmd) {
         return PmdSlot(tables.arena(), table, index);
     } else {
         const auto entry = Slot<L>(tables.arena().entry_word(table, index)).load();
         if (!Format::is_table(entry)) return std::nullopt;
-        return find_from<arch::below(L)>(tables, Format::pfn(entry), va);
+        return find_from<arch::below(L)>(tables, Format::table_phys(entry), va);
     }
 }
 
@@ -49,16 +50,18 @@ Result<void> link_upper(PageTables& tables, sync::Atomic<std::uint64_t>& word) {
 }
 
 template <PtLevel L>
-Result<PmdSlot> alloc_from(PageTables& tables, Pfn table, VirtAddr va) {
+Result<PmdSlot> alloc_from(PageTables& tables, PhysAddr table, VirtAddr va) {
     const unsigned index = tables.format().index(va, L);
     if constexpr (L == PtLevel::pmd) {
         return PmdSlot(tables.arena(), table, index);
     } else {
         auto& word = tables.arena().entry_word(table, index);
-        if (Format::is_none(Slot<L>(word).load())) {
+        auto entry = Slot<L>(word).load();
+        if (Format::is_none(entry)) [[unlikely]] {
             if (const auto linked = link_upper<L>(tables, word); !linked) return linked.error();
+            entry = Slot<L>(word).load();
         }
-        return alloc_from<arch::below(L)>(tables, Format::pfn(Slot<L>(word).load()), va);
+        return alloc_from<arch::below(L)>(tables, Format::table_phys(entry), va);
     }
 }
 
@@ -66,12 +69,12 @@ Result<PmdSlot> alloc_from(PageTables& tables, Pfn table, VirtAddr va) {
 
 std::optional<PmdSlot> find_pmd(const PageTables& tables, VirtAddr va, VmaStable) {
     assert_vma_stable();
-    return from_top(tables, [&]<PtLevel L>(Pfn root) { return find_from<L>(tables, root, va); });
+    return from_top(tables, [&]<PtLevel L>(PhysAddr root) { return find_from<L>(tables, root, va); });
 }
 
 Result<PmdSlot> pmd_alloc(PageTables& tables, VirtAddr va, MayInstall) {
     assert_may_install();
-    return from_top(tables, [&]<PtLevel L>(Pfn root) { return alloc_from<L>(tables, root, va); });
+    return from_top(tables, [&]<PtLevel L>(PhysAddr root) { return alloc_from<L>(tables, root, va); });
 }
 
 bool pmd_install(PageTables& tables, const PmdSlot& pmd, Pfn table, MayInstall) {

@@ -14,8 +14,8 @@ namespace surefoot::inline SF_BUILD::pgtable {
 /// long as the lock under which it was found: tables above the PTE level are not freed under it.
 class PmdSlot : public Slot<PtLevel::pmd> {
   public:
-    PmdSlot(Arena& arena, Pfn table, unsigned index)
-        : Slot(arena.entry_word(table, index)), table_(&arena.frame(table)) {}
+    PmdSlot(Arena& arena, PhysAddr table, unsigned index)
+        : Slot(arena.entry_word(table, index)), table_(&arena.frame(arch::to_pfn(table))) {}
 
     Frame& table_frame() const { return *table_; }
 

@@ -3,15 +3,16 @@
 namespace surefoot::inline SF_BUILD::pgtable {
 namespace detail {
 
-/// Inlined whole, so that a caller that wants the address alone does not pay for the bits.
+/// Inlined whole, so that a caller that wants the address alone does not pay for the bits. The
+/// arena is a copy, which acquiring loads need not fetch again.
 template <PtLevel L, class F>
-[[gnu::always_inline]] inline std::optional<Translation> translate_from(const Arena& arena,
+[[gnu::always_inline]] inline std::optional<Translation> translate_from(Arena arena,
                                                                         PhysAddr table, F format,
                                                                         VirtAddr va) {
     const arch::Entry<L> entry = Slot<L>(arena.entry_word(table, format.index(va, L))).load();
     if constexpr (L != PtLevel::pte) {
         if (F::is_table(entry)) [[likely]] {
-            return translate_from<arch::below(L)>(arena, F::phys(entry), format, va);
+            return translate_from<arch::below(L)>(arena, F::table_phys(entry), format, va);
         }
     }
     if (!F::hardware_present(entry)) return std::nullopt;
@@ -20,7 +21,7 @@ template <PtLevel L, class F>
 }
 
 template <PtLevel L, class Visit>
-void visit_pmds(const PageTables& tables, Pfn table, VaRange range, Visit& visit) {
+void visit_pmds(const PageTables& tables, PhysAddr table, VaRange range, Visit& visit) {
     const std::uint64_t span = tables.format().span(L);
     for (VirtAddr at = range.start.align_down(span); at < range.end; at += span) {
         const VaRange covered = intersect({at, at + span}, range);
@@ -30,7 +31,7 @@ void visit_pmds(const PageTables& tables, Pfn table, VaRange range, Visit& visit
         } else {
             const auto entry = Slot<L>(tables.arena().entry_word(table, index)).load();
             if (!Format::is_table(entry)) continue;
-            visit_pmds<arch::below(L)>(tables, Format::pfn(entry), covered, visit);
+            visit_pmds<arch::below(L)>(tables, Format::table_phys(entry), covered, visit);
         }
     }
 }
@@ -40,15 +41,16 @@ void visit_pmds(const PageTables& tables, Pfn table, VaRange range, Visit& visit
 template <class Visit>
 void for_each_pmd(const PageTables& tables, VaRange range, VmaStable, Visit&& visit) {
     assert_vma_stable();
+    const PhysAddr root = arch::to_phys(tables.root());
     switch (tables.format().top()) {
         case PtLevel::pgd:
-            return detail::visit_pmds<PtLevel::pgd>(tables, tables.root(), range, visit);
+            return detail::visit_pmds<PtLevel::pgd>(tables, root, range, visit);
         case PtLevel::p4d:
-            return detail::visit_pmds<PtLevel::p4d>(tables, tables.root(), range, visit);
+            return detail::visit_pmds<PtLevel::p4d>(tables, root, range, visit);
         case PtLevel::pud:
-            return detail::visit_pmds<PtLevel::pud>(tables, tables.root(), range, visit);
+            return detail::visit_pmds<PtLevel::pud>(tables, root, range, visit);
         default:
-            return detail::visit_pmds<PtLevel::pmd>(tables, tables.root(), range, visit);
+            return detail::visit_pmds<PtLevel::pmd>(tables, root, range, visit);
     }
 }
 

@@ -47,11 +47,12 @@ class Arena {
     sync::Atomic<std::uint64_t>& entry_word(Pfn table, unsigned index) const {
         return reinterpret_cast<sync::Atomic<std::uint64_t>*>(address(table))[index];
     }
-    /// The same by the table's address, as an entry holds it: a walk need not shift it there and
-    /// back.
+    /// The same by the table's address. That comes last in the sum: a walk has it last, from the
+    /// level above.
     sync::Atomic<std::uint64_t>& entry_word(PhysAddr table, unsigned index) const {
         SF_DEBUG_ASSERT(contains(arch::to_pfn(table)));
-        return reinterpret_cast<sync::Atomic<std::uint64_t>*>(base_ + table.raw())[index];
+        std::byte* column = base_ + index * sizeof(std::uint64_t);
+        return *reinterpret_cast<sync::Atomic<std::uint64_t>*>(column + table.raw());
     }
 
   private:
