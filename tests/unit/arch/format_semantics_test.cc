@@ -135,7 +135,7 @@ TYPED_TEST(FormatSemantics, table_is_neither_none_nor_leaf) {
     using F = typename TypeParam::Format;
     this->for_each_table([](auto entry, Pfn pfn) {
         EXPECT_EQ(F::pfn(entry), pfn);
-        EXPECT_EQ(F::table_phys(entry), to_phys(pfn));
+        EXPECT_EQ(F::table_phys(entry), F::phys(entry));
         EXPECT_TRUE(F::is_present(entry));
         EXPECT_TRUE(F::hardware_present(entry));
         EXPECT_TRUE(F::is_table(entry));
