@@ -84,9 +84,10 @@ inline std::optional<Value> written(const Op& op, Value before) {
 using Outcome = std::vector<Results>;
 
 struct Enumeration {
-    std::uint64_t graphs =
-        0;  ///< Distinct complete ones: who read from whom, and each word's writes in order.
-    std::uint64_t blocked = 0;  ///< Distinct ones that cannot end.
+    /// Distinct complete executions: who read from whom, and the order of each word's writes.
+    std::uint64_t graphs = 0;
+    /// Distinct ones that cannot end. Axioms do not tell: a load that waits may read from the past.
+    std::uint64_t blocked = 0;
     std::set<Outcome> outcomes;
 };
 

@@ -1,0 +1,140 @@
+// Random programs, explored by the engine and by an enumerator that shares nothing with it: equal
+// counts of complete and of stuck executions, equal outcomes.
+//
+// usage: oracle_agreement_test [--model=sc|tso|weak|all] [--seed=N] [--count=N] [--index=N]
+//
+// A difference is printed as the least program that shows it. --index runs that one program.
+
+#include <charconv>
+#include <iostream>
+#include <string_view>
+
+#include "oracle/axiomatic.hpp"
+#include "oracle/engine_side.hpp"
+#include "oracle/operational.hpp"
+#include "oracle/random_program.hpp"
+
+namespace surefoot::oracle {
+namespace {
+
+struct Model {
+    const char* name;
+    sfc_model model;
+    Enumeration (*enumerate)(std::vector<Cpu>);
+    unsigned most_operations;  // so that the enumerator can finish
+};
+constexpr Model kModels[] = {
+    {"sc", SFC_SC, enumerate_sc, 11},
+    {"tso", SFC_TSO, enumerate_tso, 10},
+    {"weak", SFC_WEAK, enumerate_weak, 8},
+};
+
+struct Comparison {
+    bool operational;
+    Enumeration wanted;
+    Explored found;
+
+    bool equal() const {
+        return found.verdict == SFC_HOLDS && wanted.graphs == found.graphs &&
+               (!operational || wanted.blocked == found.blocked) &&
+               wanted.outcomes == found.outcomes;
+    }
+};
+
+Comparison compare(const Program& program, const Model& model) {
+    std::vector<Cpu> cpus;
+    for (const List& list : program)
+        cpus.push_back(run_list(list));
+    return {model.model != SFC_WEAK, model.enumerate(std::move(cpus)),
+            EngineSide(program, model.model).explore()};
+}
+
+void print_missing(const char* title, const std::set<Outcome>& all, const std::set<Outcome>& of) {
+    for (const Outcome& outcome : all)
+        if (!of.contains(outcome)) print(std::cout << title, outcome);
+}
+
+void report(const Program& program, const Model& model, std::uint64_t seed, std::uint64_t index) {
+    const Program least = minimise(
+        program, [&](const Program& candidate) { return !compare(candidate, model).equal(); });
+    const auto [operational, wanted, found] = compare(least, model);
+    std::cout << "\ndifference under " << model.name << "; replay with --model=" << model.name
+              << " --seed=" << seed << " --index=" << index << "\n\n";
+    print(std::cout, least);
+    std::cout << "\nenumerator: " << wanted.graphs << " complete, " << wanted.blocked
+              << " stuck\nengine:     " << found.graphs << " complete, " << found.blocked
+              << " stuck";
+    if (found.verdict != SFC_HOLDS) std::cout << ", " << found.message;
+    std::cout << '\n';
+    print_missing("the engine misses", wanted.outcomes, found.outcomes);
+    print_missing("the engine invents", found.outcomes, wanted.outcomes);
+}
+
+struct Request {
+    std::string_view model = "all";
+    std::uint64_t seed = 1;
+    std::uint64_t first = 0;
+    std::uint64_t count = 1000;
+};
+
+/// @return how many programs differ; it gives up after a few
+unsigned run(const Model& model, const Request& request) {
+    constexpr unsigned kEnough = 3;
+    unsigned differences = 0;
+    std::uint64_t graphs = 0;
+    for (std::uint64_t i = request.first; i < request.first + request.count; ++i) {
+        const Program program = Generator(request.seed, i, model.most_operations).draw();
+        const Comparison comparison = compare(program, model);
+        graphs += comparison.wanted.graphs;
+        if (comparison.equal()) continue;
+        report(program, model, request.seed, i);
+        if (++differences == kEnough) break;
+    }
+    std::cout << model.name << ": " << request.count << " programs of seed " << request.seed << ", "
+              << graphs << " complete executions, " << differences << " differences\n";
+    return differences;
+}
+
+bool parse(std::string_view argument, Request& request) {
+    const auto equals = argument.find('=');
+    if (equals == argument.npos) return false;
+    const std::string_view name = argument.substr(0, equals), value = argument.substr(equals + 1);
+    if (name == "--model") {
+        request.model = value;
+        return true;
+    }
+    std::uint64_t number = 0;
+    const auto end = value.data() + value.size();
+    if (std::from_chars(value.data(), end, number).ptr != end) return false;
+    if (name == "--seed")
+        request.seed = number;
+    else if (name == "--count")
+        request.count = number;
+    else if (name == "--index")
+        request.first = number, request.count = 1;
+    else
+        return false;
+    return true;
+}
+
+int main_of(int count, char** arguments) {
+    Request request;
+    for (int i = 1; i < count; ++i) {
+        if (parse(arguments[i], request)) continue;
+        std::cerr << "unknown argument: " << arguments[i] << '\n';
+        return 2;
+    }
+    unsigned differences = 0, models = 0;
+    for (const Model& model : kModels) {
+        if (request.model != "all" && request.model != model.name) continue;
+        ++models;
+        differences += run(model, request);
+    }
+    if (models == 0) std::cerr << "no such model: " << request.model << '\n';
+    return models == 0 ? 2 : differences == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace surefoot::oracle
+
+int main(int count, char** arguments) { return surefoot::oracle::main_of(count, arguments); }

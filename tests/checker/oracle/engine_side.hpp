@@ -1,0 +1,134 @@
+#pragma once
+
+// The same programs, run by the engine through its C interface.
+
+#include <string>
+
+#include "oracle/program.hpp"
+#include "surefoot/checker/engine.h"
+
+namespace surefoot::oracle {
+
+struct Explored : Enumeration {
+    sfc_verdict verdict = SFC_WRONG;
+    std::string message;
+};
+
+/// What one execution leaves behind, in the arena: it may be rolled back.
+struct Memory {
+    Value words[kWords];
+    struct {
+        unsigned count;
+        Value values[16];
+    } results[SFC_MAX_CPUS];
+};
+
+class EngineSide {
+  public:
+    EngineSide(const std::vector<List>& program, sfc_model model)
+        : program_(program), model_(model) {}
+
+    Explored explore() {
+        sfc_options options = sfc_default_options();
+        options.model = model_;
+        options.deadlock_is_error = false;
+        options.arena_bytes = 4 << 20;
+        const sfc_program program{"random", [](void* self) { side(self).set_up(); },
+                                  [](void* self) { side(self).finish(); }, this};
+        sfc_result result{};
+        sfc_run(&program, &options, &result);
+        found_.graphs = result.complete;
+        found_.blocked = result.blocked;
+        found_.verdict = result.verdict;
+        found_.message = result.message;
+        sfc_result_free(&result);
+        return std::move(found_);
+    }
+
+  private:
+    struct Argument {
+        Memory* memory;
+        const List* list;
+        unsigned cpu;
+    };
+
+    static EngineSide& side(void* self) { return *static_cast<EngineSide*>(self); }
+
+    void set_up() {
+        memory_ = static_cast<Memory*>(sfc_alloc(sizeof(Memory), alignof(Memory), nullptr));
+        *memory_ = {};
+        for (unsigned cpu = 0; cpu < program_.size(); ++cpu) {
+            auto* const argument =
+                static_cast<Argument*>(sfc_alloc(sizeof(Argument), alignof(Argument), nullptr));
+            *argument = {memory_, &program_[cpu], cpu};
+            sfc_spawn([](void* own) { run(*static_cast<Argument*>(own)); }, argument, SFC_ANY_CPU,
+                      nullptr);
+        }
+    }
+
+    void finish() {
+        Outcome outcome;
+        for (unsigned cpu = 0; cpu < program_.size(); ++cpu) {
+            const auto& results = memory_->results[cpu];
+            outcome.emplace_back(results.values, results.values + results.count);
+        }
+        outcome.emplace_back(memory_->words, memory_->words + kWords);
+        found_.outcomes.insert(std::move(outcome));
+    }
+
+    static void run(const Argument& own) {
+        Value last = 0;
+        auto& results = own.memory->results[own.cpu];
+        for (const Op& op : *own.list) {
+            if (op.if_last && last == 0) continue;
+            const Value result = call(op, own.memory->words + op.word, op.adds_last ? last : 0);
+            if (reads(op)) last = result;
+            results.values[results.count++] = result;
+        }
+    }
+
+    static Value call(const Op& op, Value* word, Value addend) {
+        const sfc_order order = sfc_order_of(op.order);
+        const sfc_lock_kind lock = op.word == kMutex ? SFC_LOCK_SLEEP : SFC_LOCK_SPIN;
+        const Value value = op.value + addend;
+        switch (op.kind) {
+            case Kind::load:
+                return sfc_load(word, 8, order, &op);
+            case Kind::store:
+                return sfc_store(word, 8, value, order, &op), 0;
+            case Kind::add:
+                return sfc_rmw(word, 8, SFC_ADD, value, order, &op);
+            case Kind::xchg:
+                return sfc_rmw(word, 8, SFC_XCHG, value, order, &op);
+            case Kind::cas:
+                return sfc_cas(word, 8, op.expected, value, order, SFC_RELAXED, &op);
+            case Kind::await:
+                return sfc_await(word, 8, ~Value{}, SFC_EQ, op.expected, order, &op);
+            case Kind::fence:
+                return sfc_fence(fence_of(op.fence), &op), 0;
+            case Kind::lock:
+                return sfc_lock(word, lock, &op), 0;
+            case Kind::unlock:
+                return sfc_unlock(word, lock, &op), 0;
+            default:
+                return 0;
+        }
+    }
+    static sfc_order sfc_order_of(Order order) {
+        constexpr sfc_order kOrders[] = {SFC_RELAXED, SFC_ACQUIRE, SFC_RELEASE, SFC_ACQ_REL,
+                                         SFC_FULL};
+        return kOrders[static_cast<int>(order)];
+    }
+    static sfc_fence_kind fence_of(Fence fence) {
+        constexpr sfc_fence_kind kFences[] = {SFC_MB, SFC_RMB, SFC_WMB, SFC_FENCE_ACQUIRE,
+                                              SFC_FENCE_RELEASE};
+        return kFences[static_cast<int>(fence)];
+    }
+
+    const std::vector<List>& program_;
+    sfc_model model_;
+    Memory* memory_ = nullptr;
+    Explored found_;
+};
+
+}  // namespace surefoot::oracle
