@@ -1,0 +1,248 @@
+// The C interface: each call packs its arguments and hands them to the machine. Kernel code keeps
+// its stack aligned to 8 bytes only, so every entry realigns it.
+
+#include "engine/abi.hpp"
+
+#include "engine/machine.hpp"
+
+#define SFC_ENTRY extern "C" __attribute__((force_align_arg_pointer, visibility("default")))
+#define SFC_CALLER(pc) ((pc) != nullptr ? (pc) : __builtin_return_address(0))
+
+namespace surefoot::checker::engine {
+namespace {
+
+Machine* active = nullptr;
+bool flush_is_ipi = true;
+
+Address as_address(const void* pointer) { return reinterpret_cast<Address>(pointer); }
+
+bool running() { return active != nullptr && active->running(); }
+
+}  // namespace
+
+void set_active_machine(Machine* machine) { active = machine; }
+void set_flush_is_ipi(bool is) { flush_is_ipi = is; }
+
+namespace {
+
+bool lock_step(Kind kind, const void* lock, sfc_lock_kind sort, const void* pc,
+               std::uint64_t a = 0) {
+    if (!running()) return true;
+    Op op{.kind = kind,
+          .sub = static_cast<std::uint8_t>(sort),
+          .address = as_address(lock),
+          .a = a,
+          .pc = pc};
+    active->step(op);
+    return op.result != 0;
+}
+
+void unlock_step(Kind kind, const void* lock, sfc_lock_kind sort, const void* pc) {
+    if (!running()) return;
+    Op op{.kind = kind,
+          .sub = static_cast<std::uint8_t>(sort),
+          .address = as_address(lock),
+          .pc = pc};
+    active->unlock(op);
+}
+
+}  // namespace
+}  // namespace surefoot::checker::engine
+
+using namespace surefoot::checker::engine;
+
+// --- words
+// ----------------------------------------------------------------------------------------
+
+SFC_ENTRY uint64_t sfc_load(const void* address, unsigned size, sfc_order order, const void* pc) {
+    Op op{.kind = Kind::load,
+          .order = static_cast<std::uint8_t>(order),
+          .size = static_cast<std::uint8_t>(size),
+          .address = as_address(address),
+          .pc = SFC_CALLER(pc)};
+    return active->load(op);
+}
+
+SFC_ENTRY void sfc_store(void* address, unsigned size, uint64_t value, sfc_order order,
+                         const void* pc) {
+    Op op{.kind = Kind::store,
+          .order = static_cast<std::uint8_t>(order),
+          .size = static_cast<std::uint8_t>(size),
+          .address = as_address(address),
+          .a = value,
+          .pc = SFC_CALLER(pc)};
+    active->store(op);
+}
+
+SFC_ENTRY uint64_t sfc_rmw(void* address, unsigned size, sfc_rmw_op sub, uint64_t operand,
+                           sfc_order order, const void* pc) {
+    Op op{.kind = Kind::rmw,
+          .order = static_cast<std::uint8_t>(order),
+          .size = static_cast<std::uint8_t>(size),
+          .sub = static_cast<std::uint8_t>(sub),
+          .address = as_address(address),
+          .a = operand,
+          .pc = SFC_CALLER(pc)};
+    return active->modify(op);
+}
+
+SFC_ENTRY uint64_t sfc_cas(void* address, unsigned size, uint64_t expected, uint64_t desired,
+                           sfc_order success, sfc_order /*failure*/, const void* pc) {
+    Op op{.kind = Kind::cas,
+          .order = static_cast<std::uint8_t>(success),
+          .size = static_cast<std::uint8_t>(size),
+          .address = as_address(address),
+          .a = expected,
+          .b = desired,
+          .pc = SFC_CALLER(pc)};
+    return active->modify(op);
+}
+
+SFC_ENTRY uint64_t sfc_rmw_call(void* address, unsigned size, uint64_t (*change)(uint64_t, void*),
+                                void* context, sfc_order order, const void* pc) {
+    Op op{.kind = Kind::rmw_call,
+          .order = static_cast<std::uint8_t>(order),
+          .size = static_cast<std::uint8_t>(size),
+          .address = as_address(address),
+          .pc = SFC_CALLER(pc),
+          .change = change,
+          .context = context};
+    return active->modify(op);
+}
+
+SFC_ENTRY void sfc_fence(sfc_fence_kind kind, const void* pc) {
+    active->fence(kind, SFC_CALLER(pc));
+}
+
+SFC_ENTRY sfc_token sfc_last_load(void) { return active->last_load(); }
+SFC_ENTRY void sfc_address_depends(sfc_token /*load*/) {}
+
+SFC_ENTRY uint64_t sfc_await(const void* address, unsigned size, uint64_t mask, sfc_compare compare,
+                             uint64_t operand, sfc_order order, const void* pc) {
+    Op op{.kind = Kind::await,
+          .order = static_cast<std::uint8_t>(order),
+          .size = static_cast<std::uint8_t>(size),
+          .sub = static_cast<std::uint8_t>(compare),
+          .address = as_address(address),
+          .a = mask,
+          .b = operand,
+          .pc = SFC_CALLER(pc)};
+    return active->load(op);
+}
+
+SFC_ENTRY void sfc_wait(const void* address, void* lock, const void* pc) {
+    if (running()) active->sleep(as_address(address), as_address(lock), SFC_CALLER(pc));
+}
+
+SFC_ENTRY unsigned sfc_wake(const void* address, unsigned count, const void* pc) {
+    if (!running()) return 0;
+    Op op{.kind = Kind::wake, .address = as_address(address), .a = count, .pc = SFC_CALLER(pc)};
+    active->step(op);
+    return static_cast<unsigned>(op.result);
+}
+
+SFC_ENTRY void sfc_assume(bool condition, const void* pc) {
+    if (condition || !running()) return;
+    Op op{.kind = Kind::stop, .pc = SFC_CALLER(pc)};
+    active->step(op);
+}
+
+SFC_ENTRY unsigned sfc_choose(unsigned count, const void* pc) {
+    if (!running() || count <= 1) return 0;
+    if (count > 64) {
+        active->fail("sfc_choose() has more than 64 outcomes", SFC_CALLER(pc), true);
+        return 0;
+    }
+    Op op{.kind = Kind::choose, .a = count, .pc = SFC_CALLER(pc)};
+    active->step(op);
+    return static_cast<unsigned>(op.result);
+}
+
+// --- locks
+// ----------------------------------------------------------------------------------------
+
+SFC_ENTRY void sfc_lock(void* lock, sfc_lock_kind kind, const void* pc) {
+    lock_step(Kind::lock, lock, kind, SFC_CALLER(pc));
+}
+SFC_ENTRY bool sfc_trylock(void* lock, sfc_lock_kind kind, const void* pc) {
+    return lock_step(Kind::try_lock, lock, kind, SFC_CALLER(pc));
+}
+SFC_ENTRY void sfc_unlock(void* lock, sfc_lock_kind kind, const void* pc) {
+    unlock_step(Kind::unlock, lock, kind, SFC_CALLER(pc));
+}
+SFC_ENTRY void sfc_lock_shared(void* lock, sfc_lock_kind kind, const void* pc) {
+    lock_step(Kind::lock_shared, lock, kind, SFC_CALLER(pc));
+}
+SFC_ENTRY bool sfc_trylock_shared(void* lock, sfc_lock_kind kind, const void* pc) {
+    return lock_step(Kind::try_lock_shared, lock, kind, SFC_CALLER(pc));
+}
+SFC_ENTRY void sfc_unlock_shared(void* lock, sfc_lock_kind kind, const void* pc) {
+    unlock_step(Kind::unlock_shared, lock, kind, SFC_CALLER(pc));
+}
+SFC_ENTRY void sfc_downgrade(void* lock, sfc_lock_kind kind, const void* pc) {
+    unlock_step(Kind::downgrade, lock, kind, SFC_CALLER(pc));
+}
+SFC_ENTRY bool sfc_is_locked(const void* lock, bool exclusively, const void* pc) {
+    if (!running()) return false;
+    return !lock_step(Kind::probe_lock, lock, SFC_LOCK_SPIN, SFC_CALLER(pc), exclusively);
+}
+
+// --- RCU
+// ------------------------------------------------------------------------------------------
+
+SFC_ENTRY void sfc_rcu_read_lock(const void* domain, const void* pc) {
+    active->rcu_read_lock(as_address(domain), SFC_CALLER(pc));
+}
+SFC_ENTRY void sfc_rcu_read_unlock(const void* domain, const void* pc) {
+    active->rcu_read_unlock(as_address(domain), SFC_CALLER(pc));
+}
+SFC_ENTRY void sfc_synchronize_rcu(const void* domain, const void* pc) {
+    active->synchronize_rcu(as_address(domain), SFC_CALLER(pc));
+}
+SFC_ENTRY void sfc_call_rcu(const void* domain, void (*callback)(void*), void* argument,
+                            const void* pc) {
+    active->call_rcu(as_address(domain), callback, argument, SFC_CALLER(pc));
+}
+SFC_ENTRY void sfc_rcu_barrier(const void* domain, const void* pc) {
+    active->rcu_barrier(as_address(domain), SFC_CALLER(pc));
+}
+
+// --- CPUs
+// -----------------------------------------------------------------------------------------
+
+SFC_ENTRY unsigned sfc_spawn(void (*body)(void*), void* argument, int cpu, const char* name) {
+    return active->spawn(body, argument, cpu, name);
+}
+SFC_ENTRY void sfc_join(unsigned task, const void* pc) {
+    if (!running()) return;
+    Op op{.kind = Kind::join, .a = task, .pc = SFC_CALLER(pc)};
+    active->step(op);
+}
+SFC_ENTRY unsigned sfc_self(void) { return active->self(); }
+SFC_ENTRY unsigned sfc_cpu(void) { return active->this_cpu(); }
+SFC_ENTRY void sfc_irq_disable(void) { active->irq_disable(); }
+SFC_ENTRY void sfc_irq_enable(void) { active->irq_enable(); }
+SFC_ENTRY bool sfc_irqs_enabled(void) { return active->irqs_enabled(); }
+SFC_ENTRY unsigned sfc_ipi(uint32_t cpus, void (*handler)(void*), void* argument, const void* pc) {
+    return active->ipi(cpus, handler, argument, SFC_CALLER(pc));
+}
+SFC_ENTRY void sfc_ipi_wait(unsigned ticket, const void* pc) {
+    if (!running()) return;
+    Op op{.kind = Kind::irq_wait, .a = ticket, .pc = SFC_CALLER(pc)};
+    active->step(op);
+}
+SFC_ENTRY bool sfc_flush_is_ipi(void) { return flush_is_ipi; }
+
+// --- memory and findings
+// --------------------------------------------------------------------------
+
+SFC_ENTRY void* sfc_alloc(size_t size, size_t align, const void* pc) {
+    return active->allocate(size, align, SFC_CALLER(pc));
+}
+SFC_ENTRY void sfc_fail(const char* message, const void* pc) {
+    active->fail(message, SFC_CALLER(pc));
+}
+SFC_ENTRY bool sfc_running(void) { return running(); }
+SFC_ENTRY void sfc_set_switch_hook(sfc_switch_hook hook, void* context) {
+    active->set_switch_hook(hook, context);
+}

@@ -1,0 +1,11 @@
+#pragma once
+
+namespace surefoot::checker::engine {
+
+class Machine;
+
+/// The machine that the C interface speaks to; null outside of a search.
+void set_active_machine(Machine* machine);
+void set_flush_is_ipi(bool flush_is_ipi);
+
+}  // namespace surefoot::checker::engine

@@ -1,0 +1,39 @@
+#pragma once
+
+// Stacks and the switch between them (Boost.Context).
+
+#include <cstddef>
+
+namespace surefoot::checker::engine {
+
+/// One stack. A fiber is abandoned by starting another function on it: nothing is unwound.
+class Fiber {
+  public:
+    /// The next switch_to() enters `body(argument)`, which must not return.
+    void start(void* stack, std::size_t bytes, void (*body)(void*), void* argument);
+
+  private:
+    friend class Switcher;
+    void* context_ = nullptr;
+    void (*body_)(void*) = nullptr;
+    void* argument_ = nullptr;
+};
+
+/// Which fiber runs. The thread that calls enter() is the root.
+class Switcher {
+  public:
+    /// From the root into `to`. Returns when some fiber calls leave().
+    void enter(Fiber& to);
+    /// From the running fiber into another one.
+    void switch_to(Fiber& to);
+    /// From the running fiber back to the root.
+    [[noreturn]] void leave();
+
+    Fiber* current() const { return current_; }
+
+  private:
+    Fiber root_;
+    Fiber* current_ = nullptr;
+};
+
+}  // namespace surefoot::checker::engine

@@ -1,0 +1,148 @@
+// Interrupts between CPUs. A CPU's interrupt side is a process with a stack of its own: while its
+// handler runs, the tasks of that CPU stand still, and it begins between any two of their steps
+// where interrupts are on.
+
+#include "engine/machine.hpp"
+
+namespace surefoot::checker::engine {
+
+void Machine::irq_disable() {
+    if (!running_) return;
+    Task& task = tasks_[proc_info_[current_].index];
+    if (task.irqs_off != 0 || task.handler) {
+        ++task.irqs_off;
+        return;
+    }
+    Op op{.kind = Kind::irq_off};
+    op.pc = last_pc_;
+    step(op);
+    task.irqs_off = 1;
+    task.irq_section = depth_;
+}
+
+void Machine::irq_enable() {
+    if (!running_) return;
+    Task& task = tasks_[proc_info_[current_].index];
+    if (task.irqs_off == 0) return fail("interrupts are switched on that were not off", last_pc_);
+    --task.irqs_off;
+}
+
+bool Machine::irqs_enabled() const {
+    if (!running_) return true;
+    const Task& task = tasks_[proc_info_[current_].index];
+    return task.irqs_off == 0 && !task.handler;
+}
+
+Machine::Task& Machine::handler_of(unsigned number) {
+    Cpu& cpu = cpus_[number];
+    if (!cpu.has_irq) {
+        const unsigned owner = cpu.owner;
+        cpu.has_irq = true;
+        cpu.irq_task = static_cast<std::uint8_t>(
+            add_task(kHandlers, number, handler_main, nullptr, number, "interrupt"));
+        cpu.owner = static_cast<std::uint8_t>(owner);
+        Task& task = tasks_[cpu.irq_task];
+        task.handler = true;
+        task.parent = 0;
+        begin_task(task);
+    }
+    return tasks_[cpu.irq_task];
+}
+
+void Machine::handler_main(void* self) {
+    Task& task = *static_cast<Task*>(self);
+    Machine& machine = *task.machine;
+    for (;;) {
+        Op enter{.kind = Kind::irq_enter};
+        machine.step(enter);
+        const Pending pending = machine.cpus_[task.cpu].handling;
+        pending.handler(pending.argument);
+        Op leave{.kind = Kind::irq_exit, .a = pending.ticket};
+        machine.step(leave);
+        if (!machine.buffered()) continue;
+        // The acknowledgement is a store: it follows the handler's own ones.
+        Buffered entry;
+        entry.kind = Kind::irq_exit;
+        entry.value = pending.ticket;
+        machine.issue(task, entry);
+    }
+}
+
+unsigned Machine::ipi(std::uint32_t cpus, void (*handler)(void*), void* argument, const void* pc) {
+    if (!running_) {
+        fail("an interrupt is sent before the tasks run", pc, true);
+        return 0;
+    }
+    const unsigned ticket = static_cast<unsigned>(tickets_.size());
+    tickets_.emplace_back();
+    Op op{.kind = Kind::irq_send, .a = cpus & ~(1u << this_cpu()), .pc = pc};
+    op.b = ticket;
+    for (std::uint32_t left = static_cast<std::uint32_t>(op.a); left != 0; left &= left - 1) {
+        const unsigned cpu = static_cast<unsigned>(__builtin_ctz(left));
+        if (cpu >= SFC_MAX_CPUS || !cpus_[cpu].used) {
+            op.a &= ~(std::uint64_t{1} << cpu);
+            continue;
+        }
+        handler_of(cpu);
+    }
+    op.context = argument;
+    op.handler = handler;
+    step(op);
+    return ticket;
+}
+
+void Machine::acknowledge(unsigned ticket) {
+    --tickets_[ticket].waiting;
+    tickets_[ticket].acks.push_back(depth_ + 1);
+}
+
+/// The interrupt could have come earlier: before the last step of the task there that had
+/// interrupts on, if the sender had sent it by then.
+void Machine::race_with_task_before_irq(const Task& handler) {
+    const Task& victim = tasks_[cpus_[handler.cpu].owner];
+    for (Stamp stamp = last_[victim.proc]; stamp != 0; stamp = trace_[stamp - 1].previous) {
+        if (knows(stamp)) return;
+        if (!trace_[stamp - 1].irqs_off) return hidden_race_with(stamp);
+    }
+}
+
+void Machine::do_irq(Task& task, Op& op) {
+    Cpu& cpu = cpus_[task.cpu];
+    Event& event = begin(task.proc, op.kind, op.pc);
+    switch (op.kind) {
+        case Kind::irq_send:
+            if (buffered()) after(last_[cpu.drain]);
+            for (std::uint64_t left = op.a; left != 0; left &= left - 1) {
+                Pending pending;
+                pending.handler = op.handler;
+                pending.argument = op.context;
+                pending.ticket = static_cast<unsigned>(op.b);
+                pending.sent = depth_ + 1;
+                cpus_[__builtin_ctzll(left)].pending.push_back(pending);
+                ++tickets_[op.b].waiting;
+            }
+            break;
+        case Kind::irq_enter: {
+            cpu.handling = cpu.pending.front();
+            cpu.pending.erase(cpu.pending.begin());
+            event.effect.first = footprint(0, Mode::entry, task.cpu);
+            after(cpu.handling.sent);
+            race_with_task_before_irq(task);
+            after(last_[tasks_[cpu.owner].proc]);
+            cpu.in_irq = true;
+            cpu.last_irq = depth_ + 1;
+            break;
+        }
+        case Kind::irq_exit:
+            cpu.in_irq = false;
+            if (!buffered()) acknowledge(static_cast<unsigned>(op.a));
+            break;
+        default:  // irq_wait
+            for (const Stamp ack : tickets_[op.a].acks)
+                after(ack);
+            break;
+    }
+    commit(event);
+}
+
+}  // namespace surefoot::checker::engine

@@ -1,0 +1,218 @@
+// Locks, and sleeping on an address.
+
+#include <algorithm>
+
+#include "engine/machine.hpp"
+
+namespace surefoot::checker::engine {
+namespace {
+
+bool is_shared(Kind kind) {
+    return kind == Kind::lock_shared || kind == Kind::try_lock_shared ||
+           kind == Kind::unlock_shared;
+}
+
+}  // namespace
+
+bool Machine::lock_is_free(const Op& op, unsigned /*proc*/) const {
+    const Lock& lock = const_cast<Tables&>(tables_).lock(op.address);
+    return lock.writer == 0 && (is_shared(op.kind) || lock.readers == 0);
+}
+
+/// What taking the lock comes after. A blocking one cannot come between its holder's steps, only
+/// before all of them: it races with taking, not with releasing.
+void Machine::lock_order(Lock& lock, bool shared, bool blocking) {
+    race_with(lock.write_acquired);
+    if (blocking)
+        after_races(lock.write_released);
+    else
+        race_with(lock.write_released);
+    for (ProcSet left = lock.probers; left != 0; left &= left - 1)
+        race_with(lock.probed_at[__builtin_ctzll(left)]);
+    if (shared) return;
+    for (ProcSet left = lock.acquirers; left != 0; left &= left - 1)
+        race_with(lock.acquired_at[__builtin_ctzll(left)]);
+    for (ProcSet left = lock.releasers; left != 0; left &= left - 1) {
+        const Stamp stamp = lock.released_at[__builtin_ctzll(left)];
+        if (blocking)
+            after_races(stamp);
+        else
+            race_with(stamp);
+    }
+}
+
+void Machine::take(Lock& lock, bool shared, unsigned proc) {
+    if (shared) {
+        ++lock.readers;
+        lock.acquirers |= set_of(proc);
+        lock.acquired_at[proc] = depth_ + 1;
+        return;
+    }
+    lock.writer = static_cast<std::uint8_t>(proc + 1);
+    lock.write_acquired = depth_ + 1;
+    lock.acquirers = lock.releasers = lock.probers = 0;
+}
+
+void Machine::do_lock(Task& task, Op& op) {
+    Lock& lock = tables_.lock(op.address);
+    const bool shared = is_shared(op.kind);
+    Event& event = begin(task.proc, op.kind, op.pc);
+    if (buffered()) after(last_[cpus_[task.cpu].drain]);
+    event.address = op.address;
+    event.from = lock.write_released;
+    event.effect.first = footprint(lock.object, shared ? Mode::read : Mode::write, task.cpu);
+    lock_order(lock, shared, true);
+    take(lock, shared, task.proc);
+    commit(event);
+}
+
+void Machine::do_try_lock(Task& task, Op& op) {
+    Lock& lock = tables_.lock(op.address);
+    const bool shared = is_shared(op.kind);
+    const bool probe = op.kind == Kind::probe_lock;
+    const bool free =
+        probe ? lock.writer == 0 && (op.a != 0 || lock.readers == 0) : lock_is_free(op, task.proc);
+    Event& event = begin(task.proc, op.kind, op.pc);
+    if (buffered() && !probe) after(last_[cpus_[task.cpu].drain]);
+    event.address = op.address;
+    event.value = free;
+    event.from = lock.write_released;
+    op.result = free;
+    if (free && !probe) {
+        event.effect.first = footprint(lock.object, shared ? Mode::read : Mode::write, task.cpu);
+        lock_order(lock, shared, false);
+        take(lock, shared, task.proc);
+    } else {
+        event.effect.first = footprint(lock.object, Mode::scan, task.cpu);
+        race_with(lock.write_acquired);
+        race_with(lock.write_released);
+        for (ProcSet left = lock.acquirers; left != 0; left &= left - 1)
+            race_with(lock.acquired_at[__builtin_ctzll(left)]);
+        for (ProcSet left = lock.releasers; left != 0; left &= left - 1)
+            race_with(lock.released_at[__builtin_ctzll(left)]);
+        lock.probers |= set_of(task.proc);
+        lock.probed_at[task.proc] = depth_ + 1;
+    }
+    commit(event);
+}
+
+/// `proc` takes the step: a task, or the store buffer that held the release back.
+void Machine::release(Lock& lock, unsigned proc, bool shared, Event& event) {
+    event.address = lock.address;
+    event.effect.first =
+        footprint(lock.object, shared ? Mode::read : Mode::write, event.effect.first.cpu);
+    for (ProcSet left = lock.probers; left != 0; left &= left - 1)
+        race_with(lock.probed_at[__builtin_ctzll(left)]);
+    if (shared) {
+        --lock.readers;
+        lock.releasers |= set_of(proc);
+        lock.released_at[proc] = depth_ + 1;
+        return;
+    }
+    lock.writer = 0;
+    lock.write_released = depth_ + 1;
+    lock.probers = 0;
+}
+
+void Machine::unlock(Op& op) {
+    if (!running_) return;
+    Task& task = tasks_[proc_info_[current_].index];
+    Lock& lock = tables_.lock(op.address);
+    const bool shared = is_shared(op.kind);
+    if (shared ? lock.readers == 0 : lock.writer != task.proc + 1)
+        return fail("a lock is released by a task that does not hold it", op.pc);
+    if (!buffered() || op.sub == SFC_LOCK_SLEEP || op.kind == Kind::downgrade) return step(op);
+    Buffered entry;
+    entry.kind = op.kind;
+    entry.address = op.address;
+    entry.pc = op.pc;
+    issue(task, entry);
+}
+
+void Machine::do_unlock(Task& task, Op& op) {
+    Lock& lock = tables_.lock(op.address);
+    Event& event = begin(task.proc, op.kind, op.pc);
+    if (buffered()) after(last_[cpus_[task.cpu].drain]);
+    release(lock, task.proc, op.kind == Kind::unlock_shared, event);
+    if (op.kind == Kind::downgrade) {
+        // What follows may join the new reader, and no writer came in between.
+        ++lock.readers;
+        lock.acquirers |= set_of(task.proc);
+        lock.acquired_at[task.proc] = lock.write_acquired;
+    }
+    commit(event);
+}
+
+void Machine::drain_release(const Buffered& entry, Event& event) {
+    switch (entry.kind) {
+        case Kind::unlock:
+        case Kind::unlock_shared: {
+            Lock& lock = tables_.lock(entry.address);
+            return release(lock, event.proc, entry.kind == Kind::unlock_shared, event);
+        }
+        case Kind::rcu_unlock:
+            return close_section(entry.proc, tables_.domain(entry.address));
+        case Kind::irq_exit:
+            return acknowledge(static_cast<unsigned>(entry.value));
+        default:
+            __builtin_trap();
+    }
+}
+
+// --- sleeping
+// -------------------------------------------------------------------------------------
+
+/// Both halves of sfc_wait(): going to sleep (and releasing the lock, in one step), being woken.
+void Machine::do_sleep(Task& task, Op& op) {
+    Lock& queue = tables_.lock(op.address);
+    Event& event = begin(task.proc, op.kind, op.pc);
+    if (buffered()) after(last_[cpus_[task.cpu].drain]);
+    event.address = op.address;
+    if (op.kind == Kind::wake_up) {
+        after(task.woken);
+        return commit(event);
+    }
+    if (op.a != 0) {
+        Lock& lock = tables_.lock(op.a);
+        release(lock, task.proc, false, event);
+        event.effect.has_second = true;
+        event.effect.second = event.effect.first;
+    }
+    event.effect.first = footprint(queue.object, Mode::write, task.cpu);
+    race_with(queue.last_queue);
+    queue.last_queue = depth_ + 1;
+    queue.sleepers.push_back(task.number);
+    commit(event);
+}
+
+void Machine::do_wake(Task& task, Op& op) {
+    Lock& queue = tables_.lock(op.address);
+    Event& event = begin(task.proc, op.kind, op.pc);
+    if (buffered()) after(last_[cpus_[task.cpu].drain]);
+    event.address = op.address;
+    event.effect.first = footprint(queue.object, Mode::write, task.cpu);
+    race_with(queue.last_queue);
+    queue.last_queue = depth_ + 1;
+    const std::size_t count = std::min<std::size_t>(op.a, queue.sleepers.size());
+    for (std::size_t i = 0; i < count; ++i)
+        tasks_[queue.sleepers[i]].woken = depth_ + 1;
+    queue.sleepers.erase(queue.sleepers.begin(),
+                         queue.sleepers.begin() + static_cast<std::ptrdiff_t>(count));
+    op.result = count;
+    event.value = count;
+    commit(event);
+}
+
+void Machine::sleep(Address address, Address lock, const void* pc) {
+    Task& task = tasks_[proc_info_[current_].index];
+    task.woken = 0;
+    Op op{.kind = Kind::sleep, .address = address, .a = lock, .pc = pc};
+    step(op);
+    op.kind = Kind::wake_up;
+    step(op);
+    if (lock == 0) return;
+    Op again{.kind = Kind::lock, .sub = SFC_LOCK_SLEEP, .address = lock, .pc = pc};
+    step(again);
+}
+
+}  // namespace surefoot::checker::engine

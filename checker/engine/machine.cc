@@ -1,0 +1,610 @@
+#include "engine/machine.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace surefoot::checker::engine {
+namespace {
+
+void* map_lazily(std::size_t bytes) {
+    void* const got = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (got == MAP_FAILED) __builtin_trap();
+    return got;
+}
+
+}  // namespace
+
+Machine::Machine(sfc_model model, Memory& memory, Limits limits)
+    : model_(model), memory_(memory), limits_(limits), tables_(Memory::kBase, memory.size()) {
+    // Zero beyond the width of a clock is what map_lazily() gives, and it stays so.
+    trace_ = static_cast<Event*>(map_lazily((limits_.steps + 1) * sizeof(Event)));
+    clocks_ = static_cast<Clock*>(map_lazily((limits_.steps + 1) * sizeof(Clock)));
+    stacks_ = static_cast<char*>(map_lazily(kMaxProcs * kStackBytes));
+}
+
+Machine::~Machine() {
+    munmap(trace_, (limits_.steps + 1) * sizeof(Event));
+    munmap(clocks_, (limits_.steps + 1) * sizeof(Clock));
+    munmap(stacks_, kMaxProcs * kStackBytes);
+}
+
+// --- one execution
+// --------------------------------------------------------------------------------
+
+void Machine::reset() {
+    tables_.new_execution();
+    memory_.reset();
+    depth_ = 0;
+    std::fill_n(last_, procs_, 0);
+    for (unsigned i = 0; i < task_count_; ++i)
+        tasks_[i] = Task{};
+    for (Cpu& cpu : cpus_) {
+        if (!cpu.used) continue;
+        cpu.used = cpu.has_irq = cpu.in_irq = false;
+        cpu.issued = cpu.head = cpu.tail = 0;
+        cpu.pending.clear();
+        cpu.last_irq = 0;
+    }
+    task_count_ = 0;
+    active_ = 0;
+    setup_children_ = 0;
+    tickets_.clear();
+    graces_.clear();
+    failure_.happened = false;
+}
+
+int Machine::run(const sfc_program& program, Driver& driver, std::uint32_t fixed) {
+    driver_ = &driver;
+    program_ = &program;
+    fixed_ = fixed;
+    reset();
+    program.setup(program.context);
+    if (failure_.happened) return kFailed;
+    why_left_ = kComplete;
+    Fiber root;
+    root.start(stacks_ + (kMaxProcs - 1) * kStackBytes, kStackBytes, root_main, this);
+    current_ = kMaxProcs - 1;
+    running_ = true;
+    switcher_.enter(root);
+    running_ = false;
+    steps_ += depth_;
+    if (why_left_ == kStuck || why_left_ == kComplete) race_at_end();
+    if (why_left_ == kComplete && program.finish != nullptr) {
+        program.finish(program.context);
+        if (failure_.happened) return kFailed;
+    }
+    return why_left_;
+}
+
+/// Asks for the first step; afterwards every task asks for the one after its own.
+void Machine::root_main(void* self) {
+    Machine& machine = *static_cast<Machine*>(self);
+    for (unsigned i = 0; i < machine.task_count_; ++i)
+        machine.begin_task(machine.tasks_[i]);
+    machine.end_of_run();
+}
+
+void Machine::task_main(void* self) {
+    Task& task = *static_cast<Task*>(self);
+    task.body(task.argument);
+    task.life = Life::ended;
+    if (task.starter != nullptr) task.machine->return_to_starter(task);
+    task.machine->end_of_run();
+}
+
+/// Runs the task up to its first step, so that what it can do is known.
+void Machine::begin_task(Task& task) {
+    task.starter = switcher_.current();
+    task.starter_proc = current_;
+    task.fiber.start(stacks_ + task.proc * kStackBytes, kStackBytes,
+                     task.handler ? handler_main : task_main, &task);
+    current_ = task.proc;
+    if (hook_ != nullptr) hook_(task.number, task.cpu, hook_context_);
+    switcher_.switch_to(task.fiber);
+}
+
+void Machine::return_to_starter(Task& task) {
+    Fiber& starter = *task.starter;
+    task.starter = nullptr;
+    current_ = task.starter_proc;
+    switcher_.switch_to(starter);
+}
+
+/// The current fiber has nothing left to do: others go on.
+void Machine::end_of_run() {
+    for (;;) {
+        const int next = depth_ < fixed_ ? trace_[depth_].proc : driver_->next(*this);
+        if (next < 0) leave(next);
+        if (proc_info_[next].drain)
+            do_drain(proc_info_[next].index);
+        else
+            switch_to(tasks_[proc_info_[next].index]);
+    }
+}
+
+void Machine::leave(int why) {
+    why_left_ = why;
+    switcher_.leave();
+}
+
+void Machine::switch_to(Task& task) {
+    if (task.life != Life::alive || task.op == nullptr)
+        return fail("the program is not deterministic: a task ended earlier than before", nullptr,
+                    true);
+    current_ = task.proc;
+    switcher_.switch_to(task.fiber);
+}
+
+/// The task's next step: lets whoever the driver picks go first, then takes it.
+void Machine::step(Op& op) {
+    Task& task = tasks_[proc_info_[current_].index];
+    task.op = &op;
+    last_pc_ = op.pc;
+    if (task.starter != nullptr)
+        return_to_starter(task);
+    else
+        wait_for_turn(task);
+    if (!can_run(task, op))
+        fail("the program is not deterministic: a task waits where it ran before", op.pc, true);
+    perform(task, op);
+    task.op = nullptr;
+    if (depth_ >= limits_.steps)
+        fail("an execution of more than " + std::to_string(limits_.steps) +
+                 " steps: does a loop wait for another task?",
+             op.pc, true);
+}
+
+void Machine::wait_for_turn(Task& task) {
+    for (;;) {
+        const int next = depth_ < fixed_ ? trace_[depth_].proc : driver_->next(*this);
+        if (next < 0) leave(next);
+        if (proc_info_[next].drain) {
+            do_drain(proc_info_[next].index);
+            continue;
+        }
+        if (static_cast<unsigned>(next) == task.proc) return;
+        switch_to(tasks_[proc_info_[next].index]);
+        // Back: somebody found that this task goes next.
+        if (hook_ != nullptr) hook_(task.number, task.cpu, hook_context_);
+        return;
+    }
+}
+
+bool Machine::can_run(unsigned proc) const {
+    if ((active_ & set_of(proc)) == 0) return false;
+    const ProcInfo& info = proc_info_[proc];
+    return info.drain ? !cpus_[info.index].empty() : can_run(tasks_[info.index]);
+}
+
+bool Machine::can_run(const Task& task) const {
+    return task.life == Life::alive && task.op != nullptr && can_run(task, *task.op);
+}
+
+int Machine::stuck_or_complete() const {
+    for (unsigned i = 0; i < task_count_; ++i)
+        if (tasks_[i].life != Life::ended && !tasks_[i].handler) return kStuck;
+    return kComplete;
+}
+
+bool Machine::can_run(const Task& task, const Op& op) const {
+    const Cpu& cpu = cpus_[task.cpu];
+    if (cpu.has_irq && cpu.in_irq && !task.handler) return false;
+    if (cpu.owner != task.number && !task.handler && buffered() && !cpu.empty()) return false;
+    if (cpu.owner != task.number && !task.handler && tasks_[cpu.owner].irqs_off != 0 &&
+        tasks_[cpu.owner].life != Life::ended)
+        return false;
+    switch (op.kind) {
+        case Kind::await:
+            return answers(op, read_word(task, op));
+        case Kind::stop:
+            return false;
+        case Kind::load: {
+            if (!buffered()) return true;
+            unsigned count = 0;
+            const Buffered* const entry = newest_buffered(task.cpu, op.address, op.size, &count);
+            return entry == nullptr || (entry->address <= op.address &&
+                                        op.address + op.size <= entry->address + entry->size);
+        }
+        case Kind::store:
+        case Kind::rmw:
+        case Kind::cas:
+        case Kind::rmw_call:
+        case Kind::fence:
+        case Kind::wake:
+        case Kind::irq_send:
+        case Kind::free_memory:
+        case Kind::invalidate:
+        case Kind::downgrade:
+        case Kind::grace_start:
+            return !buffered() || cpu.empty();
+        case Kind::unlock:
+        case Kind::unlock_shared:
+        case Kind::try_lock:
+        case Kind::try_lock_shared:
+        case Kind::sleep:
+            return !buffered() || cpu.empty();
+        case Kind::lock:
+        case Kind::lock_shared:
+            return (!buffered() || cpu.empty()) && lock_is_free(op, task.proc);
+        case Kind::wake_up:
+            return task.woken != 0;
+        case Kind::grace_end:
+            return (!buffered() || cpu.empty()) && grace_is_over(static_cast<std::uint32_t>(op.a));
+        case Kind::rcu_barrier:
+            for (const Grace& grace : graces_)
+                if (grace.started <= op.a && !grace.callback_done) return false;
+            return true;
+        case Kind::join: {
+            const Task& other = tasks_[op.a];
+            return other.life == Life::ended && (!buffered() || cpus_[other.cpu].empty());
+        }
+        case Kind::irq_wait:
+            return tickets_[op.a].waiting == 0;
+        case Kind::irq_enter: {
+            const Task& victim = tasks_[cpu.owner];
+            const bool off = victim.life == Life::alive && victim.irqs_off != 0;
+            return !cpu.pending.empty() && !cpu.in_irq && !off;
+        }
+        default:
+            return true;
+    }
+}
+
+void Machine::perform(Task& task, Op& op) {
+    switch (op.kind) {
+        case Kind::load:
+        case Kind::await:
+            return do_load(task, op);
+        case Kind::store:
+            return do_direct_store(task, op);
+        case Kind::rmw:
+        case Kind::cas:
+        case Kind::rmw_call:
+            return do_rmw(task, op);
+        case Kind::lock:
+        case Kind::lock_shared:
+            return do_lock(task, op);
+        case Kind::try_lock:
+        case Kind::try_lock_shared:
+        case Kind::probe_lock:
+            return do_try_lock(task, op);
+        case Kind::unlock:
+        case Kind::unlock_shared:
+        case Kind::downgrade:
+            return do_unlock(task, op);
+        case Kind::sleep:
+        case Kind::wake_up:
+            return do_sleep(task, op);
+        case Kind::wake:
+            return do_wake(task, op);
+        case Kind::rcu_lock:
+        case Kind::rcu_unlock:
+        case Kind::grace_start:
+        case Kind::grace_end:
+        case Kind::rcu_barrier:
+            return do_rcu(task, op);
+        case Kind::irq_send:
+        case Kind::irq_enter:
+        case Kind::irq_exit:
+        case Kind::irq_wait:
+            return do_irq(task, op);
+        default:
+            break;
+    }
+    Event& event = begin(task.proc, op.kind, op.pc);
+    event.sub = op.sub;
+    if (op.kind == Kind::choose) {
+        const auto count = static_cast<unsigned>(op.a);
+        if (fresh_) event.value = driver_->choose(*this, count);
+        event.expected = count;
+        op.result = event.value;
+    }
+    if (op.kind == Kind::join) {
+        const Task& other = tasks_[op.a];
+        after(last_[other.proc]);
+        if (buffered()) after(last_[cpus_[other.cpu].drain]);
+    }
+    if (op.kind == Kind::fence || op.kind == Kind::free_memory)
+        if (buffered()) after(last_[cpus_[task.cpu].drain]);
+    commit(event);
+}
+
+// --- events -------------------------------------------------------------------------------------
+
+Event& Machine::begin(unsigned proc, Kind kind, const void* pc) {
+    Event& event = trace_[depth_];
+    fresh_ = depth_ >= fixed_;
+    if (!fresh_) {
+        if (event.proc != proc || event.kind != kind || event.pc != pc)
+            fail("the program is not deterministic: it took another step than before", pc, true);
+        return event;
+    }
+    event = Event{};
+    event.proc = static_cast<std::uint8_t>(proc);
+    event.kind = kind;
+    event.pc = pc;
+    event.previous = last_[proc];
+    Clock& clock = clocks_[depth_];
+    candidate_count_ = late_count_ = hidden_count_ = 0;
+    const ProcInfo& info = proc_info_[proc];
+    if (last_[proc] != 0) {
+        clock.copy(clocks_[last_[proc] - 1], width_);
+    } else {
+        std::memset(clock.at, 0, width_ * sizeof(Stamp));
+        if (!info.drain) after(tasks_[info.index].parent);
+    }
+    if (info.drain) {
+        event.effect.first.cpu = info.index;
+        return event;
+    }
+    const Task& task = tasks_[info.index];
+    Cpu& cpu = cpus_[task.cpu];
+    event.effect.first.cpu = task.cpu;
+    event.irqs_off = task.irqs_off != 0;
+    event.issue = task.irq_section;
+    if (cpu.has_irq && !task.handler && cpu.last_irq != 0) {
+        // It could also have run before the interrupt.
+        if (!knows(cpu.last_irq)) hidden_race_with(cpu.last_irq);
+        after(last_[tasks_[cpu.irq_task].proc]);
+    }
+    if (cpu.owner != task.number && !task.handler) {
+        if (buffered()) after(last_[cpu.drain]);
+    }
+    return event;
+}
+
+void Machine::order_candidates(const Event& event) {
+    Stamp races[sizeof candidates_ / sizeof *candidates_ + sizeof hidden_ / sizeof *hidden_];
+    unsigned race_count = hidden_count_;
+    std::copy_n(hidden_, hidden_count_, races);
+    // Latest first: whatever lies between two dependent steps then makes them no race.
+    for (unsigned i = 1; i < candidate_count_; ++i) {
+        const Stamp stamp = candidates_[i];
+        unsigned j = i;
+        for (; j > 0 && candidates_[j - 1] < stamp; --j)
+            candidates_[j] = candidates_[j - 1];
+        candidates_[j] = stamp;
+    }
+    Clock& clock = clocks_[depth_];
+    for (unsigned i = 0; i < candidate_count_; ++i) {
+        const Stamp stamp = candidates_[i];
+        const Event& earlier = trace_[stamp - 1];
+        if (clock.at[earlier.proc] >= stamp) continue;
+        races[race_count++] = stamp;
+        clock.join(clocks_[stamp - 1], width_);
+    }
+    for (unsigned i = 0; i < late_count_; ++i)
+        clock.join(clocks_[late_[i] - 1], width_);
+    clock.at[event.proc] = depth_ + 1;
+    for (unsigned i = 0; i < race_count; ++i) {
+        const Event& earlier = trace_[races[i] - 1];
+        Stamp target = races[i];
+        // A section without interrupts lets no other task of that CPU in.
+        if (earlier.irqs_off && earlier.effect.first.cpu == event.effect.first.cpu &&
+            earlier.issue != 0 && !event.effect.first.drain)
+            target = earlier.issue;
+        driver_->race(*this, target - 1, depth_, reversed(earlier, event));
+    }
+}
+
+/// What `later` touches when it comes before `earlier`, which it races with.
+Effect Machine::reversed(const Event& earlier, const Event& later) const {
+    Effect effect = later.effect;
+    const bool same_word = earlier.effect.first.mode == Mode::write &&
+                           earlier.address == later.address && earlier.size == later.size;
+    switch (later.kind) {
+        case Kind::cas:
+            if (earlier.effect.first.mode != Mode::write) break;
+            effect.first.mode =
+                !same_word || earlier.before == later.expected ? Mode::write : Mode::read;
+            break;
+        case Kind::rmw_call:
+        case Kind::try_lock:
+        case Kind::try_lock_shared:
+            effect.first.mode = Mode::write;
+            break;
+        default:
+            break;
+    }
+    return effect;
+}
+
+void Machine::commit(Event& event) {
+    if (fresh_) order_candidates(event);
+    last_[event.proc] = depth_ + 1;
+    ++depth_;
+    const ProcInfo& info = proc_info_[event.proc];
+    if (!info.drain && !tasks_[info.index].handler)
+        cpus_[tasks_[info.index].cpu].owner = tasks_[info.index].number;
+    if (fresh_) driver_->added(*this, depth_ - 1);
+}
+
+/// A step that still waits at the end may have been possible earlier: look for what it lost to.
+void Machine::race_at_end() {
+    for (unsigned i = 0; i < task_count_; ++i) {
+        Task& task = tasks_[i];
+        if (task.life != Life::alive || task.op == nullptr) continue;
+        Op& op = *task.op;
+        fresh_ = true;
+        Event& event = begin(task.proc, op.kind, op.pc);
+        if (op.kind == Kind::await) {
+            Word& word = tables_.word(op.address, op.size);
+            event.effect.first = footprint(word.object, Mode::read, task.cpu, word.bytes);
+            race_with_disabling_write(word, op, task.proc);
+        } else if (op.kind == Kind::lock || op.kind == Kind::lock_shared) {
+            const bool shared = op.kind == Kind::lock_shared;
+            Lock& lock = tables_.lock(op.address);
+            event.effect.first =
+                footprint(lock.object, shared ? Mode::read : Mode::write, task.cpu);
+            lock_order(lock, shared, true);
+        } else {
+            continue;
+        }
+        order_candidates(event);
+    }
+}
+
+// --- processes ----------------------------------------------------------------------------------
+
+unsigned Machine::new_proc(ProcInfo info) {
+    proc_info_[procs_] = info;
+    width_ = (procs_ + 1 + 3) & ~3u;
+    return procs_++;
+}
+
+/// The same child of the same parent has the same process number in every execution.
+unsigned Machine::proc_for(unsigned parent, unsigned child) {
+    for (const Child& known : children_)
+        if (known.parent == parent && known.index == child) return known.proc;
+    if (procs_ >= kMaxProcs - 1) return kMaxProcs;
+    const unsigned proc = new_proc({});
+    children_.push_back({parent, child, proc});
+    return proc;
+}
+
+unsigned Machine::spawn(void (*body)(void*), void* argument, int cpu, const char* name) {
+    int from = cpu == kCallbackCpu ? kCallbackCpu : 0;
+    const int end = cpu == kCallbackCpu ? static_cast<int>(kMaxCpuSlots) : SFC_MAX_CPUS;
+    if (cpu == SFC_ANY_CPU || cpu == kCallbackCpu) {
+        while (from < end && cpus_[from].used)
+            ++from;
+        cpu = from;
+    }
+    if (cpu < 0 || cpu >= end) {
+        fail("more CPUs than " + std::to_string(SFC_MAX_CPUS), nullptr, true);
+        return 0;
+    }
+    const unsigned child = running_ ? tasks_[task_of(current_)].children++ : setup_children_++;
+    const unsigned number = add_task(running_ ? current_ : kSetup, child, body, argument,
+                                     static_cast<unsigned>(cpu), name);
+    if (running_ && !failure_.happened) begin_task(tasks_[number]);
+    return number;
+}
+
+unsigned Machine::add_task(unsigned parent, unsigned child, void (*body)(void*), void* argument,
+                           unsigned cpu, const char* name) {
+    const unsigned proc = proc_for(parent, child);
+    if (proc == kMaxProcs || task_count_ >= kMaxTasks) {
+        fail("more tasks than " + std::to_string(SFC_MAX_TASKS), nullptr, true);
+        return 0;
+    }
+    Cpu& on = cpus_[cpu];
+    const unsigned number = task_count_++;
+    if (!on.used) {
+        on.used = true;
+        on.owner = static_cast<std::uint8_t>(number);
+        if (buffered()) {
+            on.drain = static_cast<std::uint8_t>(proc_for(kBuffers, cpu));
+            proc_info_[on.drain] = {true, static_cast<std::uint8_t>(cpu)};
+            active_ |= set_of(on.drain);
+        }
+    }
+    Task& task = tasks_[number];
+    task.life = Life::alive;
+    task.machine = this;
+    task.proc = static_cast<std::uint8_t>(proc);
+    task.cpu = static_cast<std::uint8_t>(cpu);
+    task.number = static_cast<std::uint8_t>(number);
+    task.parent = running_ ? last_[current_] : 0;
+    task.grace = next_grace_;
+    task.body = body;
+    task.argument = argument;
+    task.name = name;
+    proc_info_[proc] = {false, static_cast<std::uint8_t>(number)};
+    active_ |= set_of(proc);
+    return number;
+}
+
+unsigned Machine::this_cpu() const { return running_ ? tasks_[proc_info_[current_].index].cpu : 0; }
+
+unsigned Machine::cpu_of(unsigned proc) const {
+    const ProcInfo& info = proc_info_[proc];
+    return info.drain ? info.index : tasks_[info.index].cpu;
+}
+
+const char* Machine::name_of(unsigned proc) const {
+    const ProcInfo& info = proc_info_[proc];
+    return info.drain ? nullptr : tasks_[info.index].name;
+}
+
+bool Machine::waits_for_others() const {
+    for (unsigned i = 0; i < task_count_; ++i)
+        if (tasks_[i].op != nullptr && tasks_[i].op->kind == Kind::stop) return false;
+    return true;
+}
+
+std::string Machine::describe_stuck() const {
+    std::string text = "deadlock:";
+    for (unsigned i = 0; i < task_count_; ++i) {
+        const Task& task = tasks_[i];
+        if (task.life != Life::alive || task.handler || task.op == nullptr) continue;
+        text += text.back() == ':' ? " " : ", ";
+        text += task.name != nullptr ? task.name : "task " + std::to_string(i);
+        switch (task.op->kind) {
+            case Kind::await:
+                text += " waits for a value";
+                break;
+            case Kind::lock:
+            case Kind::lock_shared:
+                text += " waits for a lock";
+                break;
+            case Kind::wake_up:
+                text += " sleeps (lost wake-up?)";
+                break;
+            case Kind::grace_end:
+                text += " waits for a grace period";
+                break;
+            case Kind::irq_wait:
+                text += " waits for an interrupt to be handled";
+                break;
+            case Kind::join:
+                text += " waits for a task to end";
+                break;
+            default:
+                text += " waits";
+                break;
+        }
+    }
+    return text;
+}
+
+void* Machine::allocate(std::size_t bytes, std::size_t align, const void* pc) {
+    void* const made = memory_.alloc(running_ ? current_ + 1 : 0, bytes, align);
+    if (made == nullptr) fail("the checker's arena is full", pc, true);
+    return made;
+}
+
+void Machine::fail(std::string message, const void* pc, bool mistake) {
+    if (!failure_.happened) failure_ = {true, mistake, std::move(message), pc};
+    if (running_) leave(kFailed);
+}
+
+std::uint64_t Machine::trace_hash() const {
+    // Each event by its process and place there, and by whom it read from or overwrote: the same
+    // for every order of steps that commute.
+    const auto mix = [](std::uint64_t h) {
+        h = (h ^ (h >> 31)) * 0x7fb5d329728ea185ULL;
+        h = (h ^ (h >> 27)) * 0x81dadef4bc2dd44dULL;
+        return h ^ (h >> 33);
+    };
+    std::uint64_t sum = 0;
+    std::uint32_t place[kMaxProcs] = {};
+    std::vector<std::uint64_t> identity(depth_ + 1);
+    for (std::uint32_t i = 0; i < depth_; ++i) {
+        const Event& event = trace_[i];
+        identity[i + 1] = mix((std::uint64_t{event.proc} << 32) + ++place[event.proc]);
+        std::uint64_t h = identity[i + 1];
+        h = mix(h + static_cast<std::uint64_t>(event.kind));
+        h = mix(h + event.before);
+        h = mix(h + event.value);
+        h = mix(h + identity[event.from]);
+        h = mix(h + identity[event.previous_write]);
+        sum += h;
+    }
+    return mix(sum);
+}
+
+}  // namespace surefoot::checker::engine

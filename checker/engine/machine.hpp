@@ -1,0 +1,361 @@
+#pragma once
+
+// The machine that runs one execution: tasks on fibers, CPUs with store buffers, words, locks, RCU,
+// interrupts, TLBs. It says which processes can take a step, takes the step that the driver picked,
+// and works out what the step depends on. It knows nothing of searching.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/clock.hpp"
+#include "engine/fibers.hpp"
+#include "engine/memory.hpp"
+#include "engine/step.hpp"
+#include "engine/tables.hpp"
+
+namespace surefoot::checker::engine {
+
+class Machine;
+
+/// How an execution ended, or that a process is to take the next step.
+enum Next : int {
+    kComplete = -1,
+    kStuck = -2,      // nothing can run, and some task has not ended
+    kRedundant = -3,  // whatever can run was explored from here before
+    kCut = -4,        // a limit
+    kFailed = -5,     // a violation, or a mistake of the program
+};
+
+/// Decides. One for each search strategy.
+class Driver {
+  public:
+    virtual ~Driver() = default;
+    /// Which process goes next; asked again at the same depth when the answer turned out not to
+    /// be able to run.
+    virtual int next(Machine& machine) = 0;
+    /// The event at `position` was added, and its clock is known.
+    virtual void added(Machine& machine, std::uint32_t position) = 0;
+    /// `later` is next to `earlier` in happens-before, and could have come first; `reversed` is
+    /// what it touches then (a compare-and-exchange may fail in one order only). `later` may be one
+    /// past the end: a step that waited in vain.
+    virtual void race(Machine& machine, std::uint32_t earlier, std::uint32_t later,
+                      const Effect& reversed) = 0;
+    /// The outcome of the sfc_choose() that is the next event.
+    virtual unsigned choose(Machine& machine, unsigned count) = 0;
+};
+
+/// Why an execution failed.
+struct Failure {
+    bool happened = false;
+    bool mistake = false;  // of the program or its use of the checker, not a violation
+    std::string message;
+    const void* pc = nullptr;
+};
+
+struct Limits {
+    std::uint32_t steps = 20000;
+};
+
+class Machine {
+  public:
+    Machine(sfc_model model, Memory& memory, Limits limits);
+    ~Machine();
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+
+    /// Runs one execution: the events before `fixed` as they are in the trace, the others as the
+    /// driver says.
+    int run(const sfc_program& program, Driver& driver, std::uint32_t fixed);
+
+    // --- for drivers ---------------------------------------------------------------------------
+
+    std::uint32_t depth() const { return depth_; }
+    unsigned width() const { return width_; }
+    unsigned procs() const { return procs_; }
+    const Event& event(std::uint32_t position) const { return trace_[position]; }
+    const Clock& clock(std::uint32_t position) const { return clocks_[position]; }
+    bool happens_before(std::uint32_t earlier, std::uint32_t later) const {
+        return clocks_[later].at[trace_[earlier].proc] > earlier;
+    }
+    /// Processes of this execution.
+    ProcSet active() const { return active_; }
+    /// Why nothing can run: every task has ended, or not.
+    int stuck_or_complete() const;
+    /// The process whose fiber runs now.
+    unsigned current() const { return current_; }
+    /// Whether the process could take a step now.
+    bool can_run(unsigned proc) const;
+    bool is_drain(unsigned proc) const { return proc_info_[proc].drain; }
+    unsigned task_of(unsigned proc) const { return proc_info_[proc].index; }
+    const char* name_of(unsigned proc) const;
+    unsigned cpu_of(unsigned proc) const;
+    /// Of a stuck execution: whether some task waits for more than an sfc_assume().
+    bool waits_for_others() const;
+    std::string describe_stuck() const;
+    const Failure& failure() const { return failure_; }
+    sfc_model model() const { return model_; }
+    /// Of a complete execution; equal for equivalent ones.
+    std::uint64_t trace_hash() const;
+    std::uint64_t steps() const { return steps_; }
+    /// For the watchdog: something visible happened since.
+    std::uint64_t progress() const { return steps_ + depth_; }
+    const void* last_pc() const { return last_pc_; }
+
+    // --- for the interface: on a task's stack
+    // -------------------------------------------------------
+
+    bool running() const { return running_; }
+    std::uint64_t load(Op& op);
+    void store(Op& op);
+    void step(Op& op);
+    void fence(sfc_fence_kind kind, const void* pc);
+    unsigned spawn(void (*body)(void*), void* argument, int cpu, const char* name);
+    unsigned self() const { return running_ ? tasks_[task_of(current_)].number : 0; }
+    unsigned this_cpu() const;
+    std::uint64_t modify(Op& op);
+    void unlock(Op& op);
+    void sleep(Address address, Address lock, const void* pc);
+    void rcu_read_lock(Address domain, const void* pc);
+    void rcu_read_unlock(Address domain, const void* pc);
+    void synchronize_rcu(Address domain, const void* pc);
+    void call_rcu(Address domain, void (*callback)(void*), void* argument, const void* pc);
+    void rcu_barrier(Address domain, const void* pc);
+    void irq_disable();
+    void irq_enable();
+    bool irqs_enabled() const;
+    unsigned ipi(std::uint32_t cpus, void (*handler)(void*), void* argument, const void* pc);
+    void* allocate(std::size_t bytes, std::size_t align, const void* pc);
+    sfc_token last_load() const { return running_ ? tasks_[task_of(current_)].last_load : 0; }
+    void fail(std::string message, const void* pc, bool mistake = false);
+    void set_switch_hook(sfc_switch_hook hook, void* context) {
+        hook_ = hook;
+        hook_context_ = context;
+    }
+    Memory& memory() { return memory_; }
+
+  private:
+    static constexpr unsigned kMaxCpuSlots = SFC_MAX_CPUS + SFC_MAX_TASKS;
+    static constexpr unsigned kMaxTasks = SFC_MAX_TASKS + SFC_MAX_CPUS;  // interrupt sides too
+    static constexpr int kCallbackCpu = SFC_MAX_CPUS;  // and those above: one a callback
+    // Parents of processes that no task made.
+    static constexpr unsigned kSetup = kMaxProcs, kBuffers = kMaxProcs + 1,
+                              kHandlers = kMaxProcs + 2;
+    static constexpr std::size_t kStackBytes = 64 * 1024;
+
+    enum class Life : std::uint8_t { unborn, alive, ended };
+
+    struct Task {
+        Life life = Life::unborn;
+        std::uint8_t proc = 0;
+        std::uint8_t cpu = 0;
+        std::uint8_t number = 0;
+        bool handler = false;   // the interrupt side of its CPU
+        Stamp parent = 0;       // event that it begins after
+        Stamp irq_section = 0;  // event that switched interrupts off
+        std::uint16_t irqs_off = 0;
+        std::uint16_t children = 0;
+        std::uint32_t grace = 0;  // of a callback
+        Op* op = nullptr;
+        Machine* machine = nullptr;
+        Fiber fiber;
+        Fiber* starter = nullptr;  // waits for this task to announce its first step
+        unsigned starter_proc = 0;
+        void (*body)(void*) = nullptr;
+        void* argument = nullptr;
+        const char* name = nullptr;
+        // spin detection
+        const void* spin_pc = nullptr;
+        Stamp spin_from = 0;
+        std::uint32_t spins = 0;
+        Stamp woken = 0;  // the wake that ended its sleep
+        // address dependency
+        sfc_token last_load = 0;
+    };
+
+    struct Buffered {
+        Kind kind = Kind::store;
+        std::uint8_t size = 0;
+        std::uint8_t proc = 0;
+        std::uint8_t sub = 0;
+        std::uint32_t object = 0;
+        Address address = 0;
+        std::uint64_t value = 0;
+        Stamp issued_after = 0;
+        std::uint32_t issue = 0;
+        Stamp forwarded[2] = {0, 0};  // latest load that it answered: of its task, of the handler
+        const void* pc = nullptr;
+    };
+
+    struct Pending {
+        void (*handler)(void*) = nullptr;
+        void* argument = nullptr;
+        unsigned ticket = 0;
+        Stamp sent = 0;
+    };
+
+    struct Cpu {
+        bool used = false;
+        std::uint8_t drain = 0;     // process of its store buffer
+        std::uint8_t owner = 0;     // task that ran there last
+        std::uint8_t irq_task = 0;  // index of its handler side, valid if has_irq
+        bool has_irq = false;
+        bool in_irq = false;
+        std::uint32_t issued = 0;  // stores so far
+        std::uint32_t head = 0, tail = 0;
+        std::vector<Buffered> buffer;
+        std::vector<Pending> pending;
+        Pending handling;
+        Stamp last_irq = 0;  // latest delivery
+        bool empty() const { return head == tail; }
+    };
+
+    struct ProcInfo {
+        bool drain = false;
+        std::uint8_t index = 0;  // task or CPU
+    };
+
+    struct Ticket {
+        unsigned waiting = 0;
+        std::vector<Stamp> acks;
+    };
+
+    // scheduling (machine.cc)
+    static void task_main(void* task);
+    static void root_main(void* machine);
+    void reset();
+    void leave(int why);
+    void begin_task(Task& task);
+    void return_to_starter(Task& task);
+    void wait_for_turn(Task& task);
+    void switch_to(Task& task);
+    bool can_run(const Task& task) const;
+    bool can_run(const Task& task, const Op& op) const;
+    void end_of_run();
+    void perform(Task& task, Op& op);
+    unsigned proc_for(unsigned parent, unsigned child);
+    unsigned add_task(unsigned parent, unsigned child, void (*body)(void*), void* argument,
+                      unsigned cpu, const char* name);
+    unsigned new_proc(ProcInfo info);
+
+    // events (machine.cc)
+    Event& begin(unsigned proc, Kind kind, const void* pc);
+    void after(Stamp stamp) {  // an edge that no other order can undo
+        if (fresh_ && stamp != 0) clocks_[depth_].join(clocks_[stamp - 1], width_);
+    }
+    void race_with(Stamp stamp) {
+        if (fresh_ && stamp != 0) candidates_[candidate_count_++] = stamp;
+    }
+    /// As after(), once the races are known: the release of a lock hides who held it.
+    void after_races(Stamp stamp) {
+        if (fresh_ && stamp != 0) late_[late_count_++] = stamp;
+    }
+    /// A race that an edge of after() hides.
+    void hidden_race_with(Stamp stamp) {
+        if (fresh_ && stamp != 0) hidden_[hidden_count_++] = stamp;
+    }
+    bool knows(Stamp stamp) const { return clocks_[depth_].at[trace_[stamp - 1].proc] >= stamp; }
+    void commit(Event& event);
+    void order_candidates(const Event& event);
+    Effect reversed(const Event& earlier, const Event& later) const;
+    Footprint footprint(std::uint32_t object, Mode mode, unsigned cpu,
+                        std::uint8_t bytes = 0xff) const {
+        return {object, bytes, mode, static_cast<std::uint8_t>(cpu)};
+    }
+
+    // words (words.cc)
+    bool buffered() const { return model_ == SFC_TSO; }
+    void do_load(Task& task, Op& op);
+    void do_rmw(Task& task, Op& op);
+    void do_direct_store(Task& task, Op& op);
+    void issue(Task& task, Buffered entry);
+    void do_drain(unsigned cpu);
+    void wrote(Word& word, Event& event, std::uint64_t before, std::uint64_t value);
+    void race_with_accesses(Word& word, bool write, unsigned cpu, unsigned proc);
+    void race_with_disabling_write(Word& word, const Op& op, unsigned proc);
+    std::uint64_t read_word(const Task& task, const Op& op) const;
+    const Buffered* newest_buffered(unsigned cpu, Address address, unsigned size,
+                                    unsigned* count) const;
+    bool is_own(Stamp write, unsigned proc) const;
+    bool answers(const Op& op, std::uint64_t value) const;
+    void watch_spinning(Task& task, const Op& op, Stamp from);
+
+    // locks (locks.cc)
+    void do_lock(Task& task, Op& op);
+    void do_try_lock(Task& task, Op& op);
+    void release(Lock& lock, unsigned proc, bool shared, Event& event);
+    void do_unlock(Task& task, Op& op);
+    bool lock_is_free(const Op& op, unsigned proc) const;
+    void lock_order(Lock& lock, bool shared, bool blocking);
+    void take(Lock& lock, bool shared, unsigned proc);
+    void drain_release(const Buffered& entry, Event& event);
+    void do_sleep(Task& task, Op& op);
+    void do_wake(Task& task, Op& op);
+
+    // rcu (rcu.cc)
+    static void callback_main(void* machine);
+    void do_rcu(Task& task, Op& op);
+    bool grace_is_over(std::uint32_t grace) const;
+    void close_section(unsigned proc, Domain& domain);
+
+    // interrupts (interrupts.cc)
+    static void handler_main(void* task);
+    void acknowledge(unsigned ticket);
+    Task& handler_of(unsigned cpu);
+    void do_irq(Task& task, Op& op);
+    void race_with_task_before_irq(const Task& handler);
+
+    void race_at_end();
+
+    sfc_model model_;
+    Memory& memory_;
+    Limits limits_;
+    Driver* driver_ = nullptr;
+    const sfc_program* program_ = nullptr;
+    Tables tables_;
+
+    // the trace
+    Event* trace_ = nullptr;
+    Clock* clocks_ = nullptr;
+    std::uint32_t depth_ = 0;
+    std::uint32_t fixed_ = 0;
+    bool fresh_ = false;
+    std::uint64_t steps_ = 0;
+    Stamp candidates_[4 * kMaxProcs + 8];
+    unsigned candidate_count_ = 0;
+    Stamp late_[2 * kMaxProcs + 8];
+    unsigned late_count_ = 0;
+    Stamp hidden_[kMaxProcs + 8];
+    unsigned hidden_count_ = 0;
+
+    // processes
+    Stamp last_[kMaxProcs] = {};
+    ProcInfo proc_info_[kMaxProcs];
+    unsigned procs_ = 0;
+    ProcSet active_ = 0;
+    unsigned width_ = 4;
+    struct Child {
+        unsigned parent, index, proc;
+    };
+    std::vector<Child> children_;  // as found so far: process numbers outlive an execution
+    unsigned current_ = 0;
+    Task tasks_[kMaxProcs];
+    unsigned task_count_ = 0;
+    unsigned setup_children_ = 0;
+    Cpu cpus_[kMaxCpuSlots];
+    std::vector<Ticket> tickets_;
+    std::vector<Grace> graces_;
+    std::uint32_t next_grace_ = 0;
+
+    Switcher switcher_;
+    char* stacks_ = nullptr;
+    bool running_ = false;
+    int why_left_ = kComplete;
+    Failure failure_;
+    const void* last_pc_ = nullptr;
+    sfc_switch_hook hook_ = nullptr;
+    void* hook_context_ = nullptr;
+};
+
+}  // namespace surefoot::checker::engine

@@ -1,0 +1,91 @@
+#include "engine/memory.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+namespace surefoot::checker::engine {
+namespace {
+
+constexpr int kPoison = 0xdb;
+
+void* map_at(Address where, std::size_t bytes) {
+    const int fixed = where != 0 ? MAP_FIXED_NOREPLACE : 0;
+    void* const got = mmap(reinterpret_cast<void*>(where), bytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+    if (got == MAP_FAILED) throw std::runtime_error("no address space for the checker's arena");
+    return got;
+}
+
+}  // namespace
+
+Memory::Memory(std::size_t bytes, sfc_reuse reuse) : bytes_(bytes), reuse_(reuse) {
+    map_at(kBase, bytes_);
+    const std::size_t share = bytes_ / 2 / kMaxProcs / kGrain * kGrain;
+    regions_[0].bytes = bytes_ / 2;
+    for (unsigned i = 1; i <= kMaxProcs; ++i)
+        regions_[i] = {bytes_ / 2 + (i - 1) * share, 0, share};
+    owner_ = static_cast<std::uint32_t*>(map_at(0, bytes_ / kGrain * sizeof *owner_));
+}
+
+Memory::~Memory() {
+    munmap(reinterpret_cast<void*>(kBase), bytes_);
+    munmap(owner_, bytes_ / kGrain * sizeof *owner_);
+}
+
+void Memory::reset() {
+    for (Region& region : regions_) {
+        if (region.used == 0) continue;
+        // Every execution finds zeroes, whatever the one before left.
+        std::memset(reinterpret_cast<void*>(kBase + region.begin), 0, region.used);
+        std::memset(owner_ + region.begin / kGrain, 0, region.used / kGrain * sizeof *owner_);
+        region.used = 0;
+    }
+    blocks_.clear();
+    free_.clear();
+}
+
+void* Memory::alloc(unsigned number, std::size_t bytes, std::size_t align) {
+    bytes = (std::max<std::size_t>(bytes, 1) + kGrain - 1) / kGrain * kGrain;
+    align = std::max(align, kGrain);
+    for (std::size_t i = free_.size(); i-- > 0;) {
+        const Block& old = blocks_[free_[i]];
+        if (old.bytes != bytes || old.begin % align != 0) continue;
+        Block again;
+        again.begin = old.begin;
+        again.bytes = bytes;
+        again.generation = old.generation + 1;
+        free_.erase(free_.begin() + static_cast<std::ptrdiff_t>(i));
+        blocks_.push_back(again);
+        std::fill_n(owner_ + (again.begin - kBase) / kGrain, bytes / kGrain,
+                    static_cast<std::uint32_t>(blocks_.size()));
+        return reinterpret_cast<void*>(again.begin);
+    }
+    Region& region = regions_[number];
+    const std::size_t at = (region.begin + region.used + align - 1) / align * align;
+    if (at + bytes > region.begin + region.bytes) return nullptr;
+    region.used = at + bytes - region.begin;
+    Block block;
+    block.begin = kBase + at;
+    block.bytes = bytes;
+    blocks_.push_back(block);
+    std::fill_n(owner_ + at / kGrain, bytes / kGrain, static_cast<std::uint32_t>(blocks_.size()));
+    return reinterpret_cast<void*>(block.begin);
+}
+
+void Memory::free(Block& block) {
+    block.freed = true;
+    std::memset(reinterpret_cast<void*>(block.begin), kPoison, block.bytes);
+    if (reuse_ == SFC_REUSE_LIFO)
+        free_.push_back(static_cast<std::uint32_t>(&block - blocks_.data()));
+}
+
+Block* Memory::find(Address address) {
+    if (!holds(address)) return nullptr;
+    const std::uint32_t index = owner_[(address - kBase) / kGrain];
+    return index != 0 ? &blocks_[index - 1] : nullptr;
+}
+
+}  // namespace surefoot::checker::engine

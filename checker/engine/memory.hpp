@@ -1,0 +1,65 @@
+#pragma once
+
+// The arena that checked programs allocate from: the same addresses in every execution.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/clock.hpp"
+#include "surefoot/checker/engine.h"
+
+namespace surefoot::checker::engine {
+
+using Address = std::uintptr_t;
+
+/// One piece of the arena that was given out.
+struct Block {
+    Address begin = 0;
+    std::size_t bytes = 0;
+    unsigned generation = 0;
+    bool freed = false;
+    std::uint8_t freed_by = 0;  // process
+    Stamp freed_at = 0;         // its latest event then
+    const void* freed_pc = nullptr;
+    std::uint8_t made_by = 0;
+    Stamp made_at = 0;
+    bool made_in_setup = true;
+};
+
+class Memory {
+  public:
+    static constexpr Address kBase = 0x510000000000;
+    static constexpr std::size_t kGrain = 16;
+
+    /// Throws std::runtime_error when the range is taken.
+    Memory(std::size_t bytes, sfc_reuse reuse);
+    ~Memory();
+    Memory(const Memory&) = delete;
+    Memory& operator=(const Memory&) = delete;
+
+    void reset();
+    /// Each process allocates from a region of its own, so that what it gets does not depend on
+    /// what others did meanwhile. Region 0 is the setup's, and half of the arena.
+    /// @return null when the region is full
+    void* alloc(unsigned region, std::size_t bytes, std::size_t align);
+    void free(Block& block);
+    /// The block that holds `address`, the latest if several did; null outside of all.
+    Block* find(Address address);
+    std::size_t size() const { return bytes_; }
+    bool holds(Address address) const { return address - kBase < bytes_; }
+
+  private:
+    std::size_t bytes_;
+    sfc_reuse reuse_;
+    struct Region {
+        std::size_t begin = 0, used = 0, bytes = 0;
+    };
+    Region regions_[kMaxProcs + 1];
+    std::vector<Block> blocks_;
+    std::uint32_t* owner_;  // block of each grain, as index + 1
+    std::vector<std::uint32_t> free_;
+};
+
+}  // namespace surefoot::checker::engine

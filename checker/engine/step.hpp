@@ -1,0 +1,137 @@
+#pragma once
+
+// What a step is: an operation that a process announces, its footprint (what it depends on), and
+// the event that it becomes when it runs.
+
+#include <cstdint>
+
+#include "engine/clock.hpp"
+#include "surefoot/checker/engine.h"
+
+namespace surefoot::checker::engine {
+
+using Address = std::uintptr_t;
+
+enum class Kind : std::uint8_t {
+    none,
+    load,
+    store,
+    rmw,
+    cas,
+    rmw_call,
+    await,
+    fence,
+    choose,
+    stop,  // sfc_assume() that failed: never enabled
+    lock,
+    try_lock,
+    unlock,
+    lock_shared,
+    try_lock_shared,
+    unlock_shared,
+    downgrade,
+    probe_lock,
+    sleep,
+    wake_up,  // the sleeper's second half
+    wake,
+    rcu_lock,
+    rcu_unlock,
+    grace_start,
+    grace_end,
+    callback_done,
+    rcu_barrier,
+    join,
+    irq_off,
+    irq_send,
+    irq_enter,
+    irq_exit,
+    irq_wait,
+    translate,
+    invalidate,
+    free_memory,
+    drain,
+};
+
+/// How a step touches an object. Steps of equal mode R or S commute; R and S do not.
+enum class Mode : std::uint8_t {
+    none,
+    read,   // R
+    write,  // conflicts with everything
+    scan,   // S: a grace period against sections, an invalidation against entry stores
+    entry,  // an interrupt: conflicts with every step of the task on that CPU
+};
+
+/// The object that a step touches: equal footprints or disjoint objects decide whether two steps
+/// commute.
+struct Footprint {
+    std::uint32_t object = 0;
+    std::uint8_t bytes = 0;  // which bytes of an 8-byte granule; all of any other object
+    Mode mode = Mode::none;
+    std::uint8_t cpu = 0;
+    bool drain : 1 = false;
+    /// The step is a load that its own store buffer answers: steps of others do not reach it
+    /// before that many stores of this word have left the buffer.
+    std::uint8_t forwarded : 7 = 0;
+};
+static_assert(sizeof(Footprint) == 8);
+
+inline bool conflict(const Footprint& a, const Footprint& b) {
+    if (a.mode == Mode::entry || b.mode == Mode::entry)
+        return a.cpu == b.cpu && !a.drain && !b.drain;
+    if (a.object != b.object || (a.bytes & b.bytes) == 0) return false;
+    if (a.mode == Mode::none || b.mode == Mode::none) return false;
+    if (a.mode == b.mode) return a.mode == Mode::write;
+    if (a.forwarded != 0 || b.forwarded != 0) return false;
+    // A CPU reads its own store whether it has left the buffer or not.
+    return a.cpu != b.cpu || a.drain == b.drain;
+}
+
+/// All that a step touches. Few steps touch a second object.
+struct Effect {
+    Footprint first, second;
+    bool has_second = false;
+};
+
+inline bool dependent(const Effect& a, const Effect& b) {
+    if (conflict(a.first, b.first)) return true;
+    if (!a.has_second && !b.has_second) return false;
+    return (b.has_second && conflict(a.first, b.second)) ||
+           (a.has_second && conflict(a.second, b.first)) ||
+           (a.has_second && b.has_second && conflict(a.second, b.second));
+}
+
+/// An announced operation. It lives on the stack of the task that announces it.
+struct Op {
+    Kind kind = Kind::none;
+    std::uint8_t order = SFC_RELAXED;
+    std::uint8_t size = 0;
+    std::uint8_t sub = 0;  // sfc_rmw_op, sfc_compare, sfc_fence_kind or sfc_lock_kind
+    Address address = 0;
+    std::uint64_t a = 0, b = 0;
+    const void* pc = nullptr;
+    std::uint64_t (*change)(std::uint64_t, void*) = nullptr;
+    void* context = nullptr;
+    void (*handler)(void*) = nullptr;  // of an interrupt
+    std::uint64_t result = 0;
+};
+
+/// A step that was taken.
+struct Event {
+    Effect effect;
+    std::uint8_t proc = 0;
+    Kind kind = Kind::none;
+    std::uint8_t size = 0;
+    std::uint8_t sub = 0;
+    bool irqs_off = false;
+    Stamp previous = 0;        // of the same process
+    Stamp previous_write = 0;  // of the same word
+    Stamp from = 0;            // the write whose value was read
+    std::uint32_t issue = 0;   // of a drain or fence: how many stores had been issued before
+    Address address = 0;
+    std::uint64_t before = 0;    // the value read, or overwritten
+    std::uint64_t value = 0;     // the value written
+    std::uint64_t expected = 0;  // of a compare-and-exchange
+    const void* pc = nullptr;
+};
+
+}  // namespace surefoot::checker::engine

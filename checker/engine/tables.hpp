@@ -1,0 +1,146 @@
+#pragma once
+
+// What the engine knows of words, locks and RCU domains, found by address. Records live as long as
+// the search; what belongs to one execution is reset when a record is first met in it.
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "engine/clock.hpp"
+#include "engine/step.hpp"
+
+namespace surefoot::checker::engine {
+
+/// A byte range of an 8-byte granule that is accessed as one.
+struct Word {
+    Address granule = 0;
+    std::uint32_t object = 0;  // the same for all words of a granule
+    std::uint32_t next = 0;    // another word of the same granule, as index + 1
+    std::uint8_t bytes = 0;
+    bool is_entry = false;  // a translation reads it (lives as long as the search)
+    std::uint32_t execution = 0;
+    Stamp last_write = 0;
+    ProcSet readers = 0;       // since the last write
+    Stamp read_at[kMaxProcs];  // valid for readers
+};
+
+struct Lock {
+    Address address = 0;
+    std::uint32_t object = 0;
+    std::uint32_t execution = 0;
+    std::uint8_t writer = 0;  // process + 1
+    std::uint16_t readers = 0;
+    Stamp write_acquired = 0;
+    Stamp write_released = 0;
+    ProcSet acquirers = 0, releasers = 0, probers = 0;  // shared, since the last exclusive holder
+    Stamp acquired_at[kMaxProcs];
+    Stamp released_at[kMaxProcs];
+    Stamp probed_at[kMaxProcs];
+    // sleepers of an address that sfc_wait() names, oldest first
+    std::vector<std::uint8_t> sleepers;
+    Stamp last_queue = 0;  // latest sleep or wake
+};
+
+/// RCU, an srcu_struct, or the TLBs: readers and scanners, commuting among themselves.
+struct Domain {
+    Address address = 0;
+    std::uint32_t object = 0;
+    std::uint32_t execution = 0;
+    ProcSet readers = 0, scanners = 0;
+    Stamp read_at[kMaxProcs];
+    Stamp scanned_at[kMaxProcs];
+    std::uint16_t nesting[kMaxProcs];  // as its task sees it
+    std::uint32_t opened[kMaxProcs];   // number of sections begun
+    std::uint32_t closed[kMaxProcs];   // number of sections over for everybody
+    Stamp closed_at[kMaxProcs];
+};
+
+/// A grace period: the sections that were open when it began.
+struct Grace {
+    std::uint32_t domain = 0;
+    ProcSet waits = 0;
+    std::uint32_t section[kMaxProcs];
+    Stamp started = 0;
+    bool has_callback = false;
+    bool callback_done = true;
+    Stamp done_at = 0;
+    void (*callback)(void*) = nullptr;
+    void* argument = nullptr;
+    const void* pc = nullptr;
+};
+
+class Tables {
+  public:
+    Tables(Address arena, std::size_t arena_bytes);
+    ~Tables();
+    Tables(const Tables&) = delete;
+    Tables& operator=(const Tables&) = delete;
+
+    void new_execution() { ++execution_; }
+    Word& word(Address address, unsigned size) {
+        const std::uint8_t bytes = static_cast<std::uint8_t>(((1u << size) - 1u) << (address & 7u));
+        const Address granule = address & ~Address{7};
+        std::uint32_t& head = head_of(granule);
+        for (std::uint32_t i = head; i != 0; i = words_[i - 1].next) {
+            Word& word = words_[i - 1];
+            if (word.bytes == bytes) return fresh(word);
+        }
+        return add_word(granule, bytes, head);
+    }
+    /// Calls `visit` for every other word that shares a byte with `word`.
+    template <class Visit>
+    void for_overlapping(const Word& word, Visit&& visit) {
+        std::uint32_t& head = head_of(word.granule);
+        if (words_[head - 1].next == 0) return;  // the only one
+        for (std::uint32_t i = head; i != 0; i = words_[i - 1].next) {
+            Word& other = words_[i - 1];
+            if (&other != &word && (other.bytes & word.bytes) != 0) visit(fresh(other));
+        }
+    }
+    Lock& lock(Address address);
+    Domain& domain(Address address);
+    Domain& domain_at(std::uint32_t index) { return domains_[index]; }
+    std::uint32_t index_of(const Domain& domain) const {
+        return static_cast<std::uint32_t>(domain.object - kDomainObjects);
+    }
+
+  private:
+    static constexpr std::uint32_t kLockObjects = 1u << 30;
+    static constexpr std::uint32_t kDomainObjects = 1u << 31;
+
+    std::uint32_t& head_of(Address granule) {
+        const Address offset = granule - arena_;
+        if (offset < arena_bytes_) [[likely]]
+            return arena_heads_[offset / 8];
+        return outside(granule);
+    }
+    std::uint32_t& outside(Address granule);
+    Word& fresh(Word& word) {
+        if (word.execution != execution_) [[unlikely]] {
+            word.execution = execution_;
+            word.last_write = 0;
+            word.readers = 0;
+        }
+        return word;
+    }
+    Word& add_word(Address granule, std::uint8_t bytes, std::uint32_t& head);
+
+    Address arena_;
+    std::size_t arena_bytes_;
+    std::uint32_t execution_ = 1;
+    std::uint32_t* arena_heads_;  // one for each granule of the arena, lazily backed
+    std::deque<Word> words_;      // stable addresses
+    std::uint32_t objects_ = 1;
+    struct Slot {
+        Address key = 0;
+        std::uint32_t value = 0;
+    };
+    std::vector<Slot> outside_;
+    std::size_t outside_count_ = 0;
+    std::deque<Lock> locks_;
+    std::vector<Slot> lock_slots_;
+    std::deque<Domain> domains_;
+};
+
+}  // namespace surefoot::checker::engine

@@ -1,0 +1,374 @@
+// Loads, stores and read-modify-writes, and the store buffers that stores wait in.
+
+#include "engine/machine.hpp"
+
+namespace surefoot::checker::engine {
+namespace {
+
+std::uint64_t read_memory(Address address, unsigned size) {
+    std::uint64_t value = 0;
+    switch (size) {
+        case 1:
+            return *reinterpret_cast<const std::uint8_t*>(address);
+        case 2:
+            return *reinterpret_cast<const std::uint16_t*>(address);
+        case 4:
+            return *reinterpret_cast<const std::uint32_t*>(address);
+        case 8:
+            return *reinterpret_cast<const std::uint64_t*>(address);
+        default:
+            __builtin_memcpy(&value, reinterpret_cast<const void*>(address), size);
+    }
+    return value;
+}
+
+void write_memory(Address address, unsigned size, std::uint64_t value) {
+    switch (size) {
+        case 1:
+            *reinterpret_cast<std::uint8_t*>(address) = static_cast<std::uint8_t>(value);
+            break;
+        case 2:
+            *reinterpret_cast<std::uint16_t*>(address) = static_cast<std::uint16_t>(value);
+            break;
+        case 4:
+            *reinterpret_cast<std::uint32_t*>(address) = static_cast<std::uint32_t>(value);
+            break;
+        case 8:
+            *reinterpret_cast<std::uint64_t*>(address) = value;
+            break;
+        default:
+            __builtin_memcpy(reinterpret_cast<void*>(address), &value, size);
+    }
+}
+
+std::uint64_t cut(std::uint64_t value, unsigned size) {
+    return size >= 8 ? value : value & ((std::uint64_t{1} << (8 * size)) - 1);
+}
+
+std::uint64_t changed(const Op& op, std::uint64_t before) {
+    switch (op.kind) {
+        case Kind::cas:
+            return before == op.a ? op.b : before;
+        case Kind::rmw_call:
+            return op.change(before, op.context);
+        default:
+            break;
+    }
+    switch (op.sub) {
+        case SFC_ADD:
+            return before + op.a;
+        case SFC_SUB:
+            return before - op.a;
+        case SFC_AND:
+            return before & op.a;
+        case SFC_OR:
+            return before | op.a;
+        case SFC_XOR:
+            return before ^ op.a;
+        default:
+            return op.a;
+    }
+}
+
+/// How often a load may find the same store before its loop is taken to be waiting.
+constexpr std::uint32_t kSpinLimit = 200;
+
+}  // namespace
+
+// --- what a load finds
+// ----------------------------------------------------------------------------
+
+/// The latest store in the buffer that shares a byte with the access; `count`: how many do.
+const Machine::Buffered* Machine::newest_buffered(unsigned cpu, Address address, unsigned size,
+                                                  unsigned* count) const {
+    const Cpu& from = cpus_[cpu];
+    const Buffered* newest = nullptr;
+    *count = 0;
+    for (std::uint32_t i = from.tail; i-- > from.head;) {
+        const Buffered& entry = from.buffer[i];
+        if (entry.kind != Kind::store || entry.address >= address + size ||
+            address >= entry.address + entry.size)
+            continue;
+        if (newest == nullptr) newest = &entry;
+        ++*count;
+    }
+    return newest;
+}
+
+std::uint64_t Machine::read_word(const Task& task, const Op& op) const {
+    if (buffered() && !cpus_[task.cpu].empty()) {
+        unsigned count = 0;
+        const Buffered* const entry = newest_buffered(task.cpu, op.address, op.size, &count);
+        if (entry != nullptr && entry->address <= op.address &&
+            op.address + op.size <= entry->address + entry->size)
+            return cut(entry->value >> (8 * (op.address - entry->address)), op.size);
+    }
+    return read_memory(op.address, op.size);
+}
+
+bool Machine::answers(const Op& op, std::uint64_t value) const {
+    value &= op.a;
+    switch (op.sub) {
+        case SFC_EQ:
+            return value == op.b;
+        case SFC_NE:
+            return value != op.b;
+        case SFC_LT:
+            return value < op.b;
+        case SFC_LE:
+            return value <= op.b;
+        case SFC_GT:
+            return value > op.b;
+        default:
+            return value >= op.b;
+    }
+}
+
+/// Whether the write came from this process's own store buffer: reading it is no meeting of
+/// processes, since the buffer would have answered as well.
+bool Machine::is_own(Stamp write, unsigned proc) const {
+    if (write == 0) return false;
+    const Event& event = trace_[write - 1];
+    return event.kind == Kind::drain && event.expected == proc;
+}
+
+void Machine::race_with_accesses(Word& word, bool write, unsigned /*cpu*/, unsigned proc) {
+    const auto visit = [&](Word& other) {
+        if (write || !is_own(other.last_write, proc)) race_with(other.last_write);
+        if (!write) return;
+        for (ProcSet left = other.readers; left != 0; left &= left - 1)
+            race_with(other.read_at[__builtin_ctzll(left)]);
+    };
+    visit(word);
+    tables_.for_overlapping(word, visit);
+}
+
+/// The load waits: it cannot come before the write that let it go on, but before an earlier one
+/// that made it wait.
+void Machine::race_with_disabling_write(Word& word, const Op& op, unsigned proc) {
+    for (Stamp stamp = word.last_write; stamp != 0; stamp = trace_[stamp - 1].previous_write) {
+        if (is_own(stamp, proc) || knows(stamp)) return;
+        const Event& event = trace_[stamp - 1];
+        const bool same = event.address == op.address && event.size == op.size;
+        if (!same || answers(op, event.before)) return hidden_race_with(stamp);
+    }
+}
+
+void Machine::do_load(Task& task, Op& op) {
+    Word& word = tables_.word(op.address, op.size);
+    unsigned count = 0;
+    const Buffered* const entry = buffered() && !cpus_[task.cpu].empty()
+                                      ? newest_buffered(task.cpu, op.address, op.size, &count)
+                                      : nullptr;
+    const std::uint64_t value = read_word(task, op);
+    Event& event = begin(task.proc, op.kind, op.pc);
+    if (fresh_) {
+        event.address = op.address;
+        event.size = op.size;
+        event.before = value;
+        event.effect.first = footprint(word.object, Mode::read, task.cpu, word.bytes);
+        event.effect.first.forwarded = static_cast<std::uint8_t>(count < 127 ? count : 127) & 127;
+        event.from = is_own(word.last_write, task.proc) ? 0 : word.last_write;
+    } else if (event.before != value) {
+        fail("the program is not deterministic: a load found another value than before", op.pc,
+             true);
+    }
+    op.result = value;
+    if (entry != nullptr) {
+        const_cast<Buffered*>(entry)->forwarded[entry->proc == task.proc ? 0 : 1] = depth_ + 1;
+        if (fresh_) event.from = 0;
+    } else {
+        if (op.kind == Kind::await) {
+            race_with_disabling_write(word, op, task.proc);
+            if (!is_own(word.last_write, task.proc)) after(word.last_write);
+        } else {
+            race_with_accesses(word, false, task.cpu, task.proc);
+        }
+        word.readers |= set_of(task.proc);
+        word.read_at[task.proc] = depth_ + 1;
+    }
+    if (op.kind == Kind::load) watch_spinning(task, op, word.last_write);
+    commit(event);
+}
+
+void Machine::watch_spinning(Task& task, const Op& op, Stamp from) {
+    if (task.spin_pc == op.pc && task.spin_from == from) {
+        if (++task.spins >= kSpinLimit)
+            fail("a loop reads the same value again and again: let it wait with sfc_await()", op.pc,
+                 true);
+        return;
+    }
+    if (task.spins == 0 || task.spin_from != from) {
+        task.spin_pc = op.pc;
+        task.spin_from = from;
+        task.spins = 1;
+    }
+}
+
+// --- what a store does
+// ----------------------------------------------------------------------------
+
+/// Books a write that `event` made.
+void Machine::wrote(Word& word, Event& event, std::uint64_t before, std::uint64_t value) {
+    if (fresh_) {
+        event.before = before;
+        event.value = value;
+        event.previous_write = word.last_write;
+    } else if (event.before != before || event.value != value) {
+        fail("the program is not deterministic: a store differs from the one before", event.pc,
+             true);
+    }
+    word.last_write = depth_ + 1;
+    word.readers = 0;
+}
+
+void Machine::do_direct_store(Task& task, Op& op) {
+    Word& word = tables_.word(op.address, op.size);
+    Event& event = begin(task.proc, op.kind, op.pc);
+    if (fresh_) {
+        event.address = op.address;
+        event.size = op.size;
+        event.effect.first = footprint(word.object, Mode::write, task.cpu, word.bytes);
+        race_with_accesses(word, true, task.cpu, task.proc);
+    }
+    const std::uint64_t before = read_memory(op.address, op.size);
+    wrote(word, event, before, cut(op.a, op.size));
+    write_memory(op.address, op.size, op.a);
+    task.spins = 0;
+    commit(event);
+}
+
+void Machine::do_rmw(Task& task, Op& op) {
+    Word& word = tables_.word(op.address, op.size);
+    const std::uint64_t before = read_memory(op.address, op.size);
+    const std::uint64_t value = cut(changed(op, before), op.size);
+    const bool writes =
+        op.kind == Kind::rmw || (op.kind == Kind::cas ? before == op.a : before != value);
+    Event& event = begin(task.proc, op.kind, op.pc);
+    if (buffered()) after(last_[cpus_[task.cpu].drain]);
+    if (fresh_) {
+        event.address = op.address;
+        event.size = op.size;
+        event.expected = op.a;
+        event.from = is_own(word.last_write, task.proc) ? 0 : word.last_write;
+        event.effect.first =
+            footprint(word.object, writes ? Mode::write : Mode::read, task.cpu, word.bytes);
+        race_with_accesses(word, writes, task.cpu, task.proc);
+    }
+    op.result = before;
+    if (writes) {
+        wrote(word, event, before, value);
+        write_memory(op.address, op.size, value);
+        task.spins = 0;
+    } else {
+        if (fresh_)
+            event.before = event.value = before;
+        else if (event.before != before)
+            fail("the program is not deterministic: a load found another value than before", op.pc,
+                 true);
+        word.readers |= set_of(task.proc);
+        word.read_at[task.proc] = depth_ + 1;
+        watch_spinning(task, op, word.last_write);
+    }
+    commit(event);
+}
+
+// --- store buffers
+// ----------------------------------------------------------------------------------
+
+/// The store waits in the buffer: nobody else can tell yet, so this is no step.
+void Machine::issue(Task& task, Buffered entry) {
+    Cpu& cpu = cpus_[task.cpu];
+    if (cpu.empty()) {
+        cpu.buffer.clear();
+        cpu.head = cpu.tail = 0;
+    }
+    entry.proc = task.proc;
+    entry.issued_after = last_[task.proc] != 0 ? last_[task.proc] : task.parent;
+    entry.issue = ++cpu.issued;
+    cpu.buffer.push_back(entry);
+    ++cpu.tail;
+    task.spins = 0;
+}
+
+void Machine::do_drain(unsigned number) {
+    Cpu& cpu = cpus_[number];
+    if (cpu.empty())
+        return fail("the program is not deterministic: it stored less than before", nullptr, true);
+    const Buffered entry = cpu.buffer[cpu.head++];
+    Event& event = begin(cpu.drain, Kind::drain, entry.pc);
+    after(entry.issued_after);
+    event.sub = static_cast<std::uint8_t>(entry.kind);
+    event.expected = entry.proc;
+    event.issue = entry.issue;
+    if (entry.kind == Kind::store) {
+        Word& word = tables_.word(entry.address, entry.size);
+        const std::uint64_t before = read_memory(entry.address, entry.size);
+        if (fresh_) {
+            event.address = entry.address;
+            event.size = entry.size;
+            event.effect.first = footprint(word.object, Mode::write, number, word.bytes);
+            race_with_accesses(word, true, number, cpu.drain);
+        }
+        wrote(word, event, before, entry.value);
+        write_memory(entry.address, entry.size, entry.value);
+        // Loads that the buffer answered are overtaken by the next store of somebody else.
+        for (unsigned i = 0; i < 2; ++i) {
+            if (entry.forwarded[i] == 0) continue;
+            const unsigned reader = trace_[entry.forwarded[i] - 1].proc;
+            word.readers |= set_of(reader);
+            word.read_at[reader] = entry.forwarded[i];
+        }
+    } else {
+        drain_release(entry, event);
+    }
+    event.effect.first.drain = true;
+    event.effect.first.cpu = static_cast<std::uint8_t>(number);
+    commit(event);
+}
+
+// --- the interface
+// ----------------------------------------------------------------------------------
+
+std::uint64_t Machine::load(Op& op) {
+    if (!running_) return read_memory(op.address, op.size);
+    step(op);
+    tasks_[proc_info_[current_].index].last_load = depth_;
+    return op.result;
+}
+
+void Machine::store(Op& op) {
+    if (!running_) return write_memory(op.address, op.size, op.a);
+    if (!buffered()) return step(op);
+    if (op.order == SFC_FULL) {  // an exchange
+        op.kind = Kind::rmw;
+        op.sub = SFC_XCHG;
+        return step(op);
+    }
+    Buffered entry;
+    entry.kind = Kind::store;
+    entry.size = op.size;
+    entry.address = op.address;
+    entry.value = cut(op.a, op.size);
+    entry.pc = op.pc;
+    issue(tasks_[proc_info_[current_].index], entry);
+}
+
+std::uint64_t Machine::modify(Op& op) {
+    if (running_) {
+        step(op);
+        return op.result;
+    }
+    const std::uint64_t before = read_memory(op.address, op.size);
+    write_memory(op.address, op.size, changed(op, before));
+    return before;
+}
+
+void Machine::fence(sfc_fence_kind kind, const void* pc) {
+    // Both models keep all other orders by themselves.
+    if (!running_ || !buffered() || kind != SFC_MB) return;
+    Op op{.kind = Kind::fence, .sub = SFC_MB, .pc = pc};
+    step(op);
+}
+
+}  // namespace surefoot::checker::engine
