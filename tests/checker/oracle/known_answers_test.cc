@@ -195,7 +195,7 @@ Programs seqlock() {
 
 /// The machines of SC and TSO against their axioms.
 TEST(KnownAnswers, machines_and_axioms_agree_on_random_programs) {
-    constexpr unsigned kPrograms = 300, kMostOperations = 8;
+    constexpr unsigned kPrograms = 120, kMostOperations = 8;
     const auto expect_equal = [](const Enumeration& machine, const Enumeration& axioms) {
         EXPECT_EQ(machine.graphs, axioms.graphs);
         EXPECT_EQ(machine.outcomes, axioms.outcomes);
