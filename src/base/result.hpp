@@ -53,6 +53,7 @@ class [[nodiscard]] Result : public tl::expected<T, Errno> {
 public:
     using Base = tl::expected<T, Errno>;
     using Base::Base;
+    using Base::operator=;
     Result(Base base) : Base(std::move(base)) {}
     Result(Errno error) : Base(tl::unexpect, error) {}
 };

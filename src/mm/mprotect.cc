@@ -154,7 +154,7 @@ Result<void> mprotect(Mm& mm, VirtAddr start, std::uint64_t length, std::uint32_
     if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM)) != 0) return Errno::inval;
 
     MmapWriteGuard mmap(mm.vmas);
-    Vma* first = mmap.find(start);
+    Vma* first = mmap.around(asked).first.vma;
     if (first == nullptr) return Errno::nomem;
     const auto from = effective_start(*first, asked, grows);
     if (!from) return from.error();

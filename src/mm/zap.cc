@@ -114,7 +114,7 @@ void zap_range(Mm& mm, Gather& gather, const Vma& vma, VaRange range, TableRecla
     });
 }
 
-void unmap_detached(Mm& mm, vma::DetachedVmas detached, VmaStable right) {
+void unmap_detached(Mm& mm, vma::DetachedVmas&& detached, VmaStable right) {
     if (detached.empty()) return;
     Gather gather(mm.tables);
     VaRange hull{detached.first()->start(), detached.first()->end()};

@@ -17,6 +17,6 @@ void zap_range(Mm& mm, pgtable::Gather& gather, const Vma& vma, VaRange range,
 
 /// Zaps all of these VMAs and frees the tables that served only them, then flushes, un-accounts
 /// and frees the VMAs. Locks: mmap any, kept since they were detached.
-void unmap_detached(Mm& mm, vma::DetachedVmas detached, VmaStable right);
+void unmap_detached(Mm& mm, vma::DetachedVmas&& detached, VmaStable right);
 
 }  // namespace surefoot::inline SF_BUILD::mm

@@ -5,6 +5,7 @@
 
 #include "impl/atomic.hpp"
 #include "impl/thread.hpp"
+#include "sync/locks.hpp"
 
 namespace surefoot::inline SF_BUILD::sync {
 
@@ -31,6 +32,31 @@ class PerSlot {
         T value;
     };
     std::array<Padded, kThreadSlots> slots_;
+};
+
+/// This thread's T, which nobody else touches for a scope. Its lock is taken only if other threads
+/// have the slot, too: a slot of one's own needs no locked instruction.
+template <class T>
+class [[nodiscard]] SlotHolder {
+  public:
+    [[nodiscard]] explicit SlotHolder(PerSlot<T>& slots) : SlotHolder(slots, this_thread_slot()) {}
+    ~SlotHolder() SF_CONTEXT_UNSAFE("locks only a shared slot") {
+        if (shared_) [[unlikely]] mine_.lock.unlock();
+    }
+    SlotHolder(const SlotHolder&) = delete;
+    SlotHolder& operator=(const SlotHolder&) = delete;
+
+    T* operator->() const { return &mine_; }
+    T& operator*() const { return mine_; }
+
+  private:
+    SlotHolder(PerSlot<T>& slots, ThreadSlot slot) SF_CONTEXT_UNSAFE("locks only a shared slot")
+        : mine_(slots.at(slot)), shared_(!slot.exclusive) {
+        if (shared_) [[unlikely]] mine_.lock.lock();
+    }
+
+    T& mine_;
+    const bool shared_;
 };
 
 /// Counters split by slot: adding writes no line of another thread, and needs no locked

@@ -9,26 +9,11 @@
 
 namespace surefoot::inline SF_BUILD::vma {
 
-VmaChange::VmaChange(VmaChange&& other) noexcept
-    : space_(std::exchange(other.space_, nullptr)),
-      span_(other.span_),
-      parts_(other.parts_),
-      nr_parts_(other.nr_parts_),
-      result_(other.result_),
-      absorbed_(other.absorbed_),
-      nr_absorbed_(other.nr_absorbed_),
-      anon_heir_(other.anon_heir_),
-      doomed_(other.doomed_),
-      new_uffd_(other.new_uffd_),
-      merged_(other.merged_),
-      generation_(other.generation_) {}
-
 VmaChange::~VmaChange() {
-    if (space_ == nullptr) return;
     for (unsigned i = 0; i < nr_parts_; ++i) {
-        if (parts_[i].fresh) VmaAccess::free(*space_, *parts_[i].vma);
+        if (parts_[i].fresh) VmaAccess::free(space_, *parts_[i].entry.vma);
     }
-    if (anon_heir_ != nullptr) space_->hooks().unlink_anon(*space_, *anon_heir_);
+    if (anon_heir_ != nullptr) space_.hooks().unlink_anon(space_, *anon_heir_);
 }
 
 /// Puts one change together. Every step that can fail is here.
@@ -36,10 +21,16 @@ class ChangeBuilder {
   public:
     using Doomed = VmaChange::Doomed;
 
-    explicit ChangeBuilder(const MmapWriteGuard& mmap)
-        : mmap_(mmap), space_(mmap.space()), change_(space_) {
+    /// @param steps  Result<void>(ChangeBuilder&)
+    template <class Steps>
+    static Result<VmaChange> build(const MmapWriteGuard& mmap, Steps&& steps) {
         SF_ASSERT(mmap.is_exclusive());
-        change_.generation_ = space_.tree().generation();
+        Result<VmaChange> change(tl::in_place, VmaChange::Key(), mmap.space());
+        ChangeBuilder builder(mmap, *change);
+        Result<void> built = steps(builder);
+        if (built) built = builder.set_nodes_aside();
+        if (!built) change = Failure(built.error());
+        return change;
     }
 
     /// An existing VMA with the bounds and flags it will have.
@@ -48,7 +39,9 @@ class ChangeBuilder {
         const std::uint64_t down = (vma.start() - range.start) >> arch::kPageShift;
         const std::uint64_t pgoff =
             range.start >= vma.start() ? vma.pgoff() + pages : vma.pgoff() - down;
-        add({const_cast<Vma*>(&vma), {range, pgoff}, flags, false});
+        Vma& kept = const_cast<Vma&>(vma);
+        add({{range, &kept}, pgoff, flags, false});
+        replace(kept);
     }
     void keep_rest(const Vma& vma, VaRange range) { keep(vma, range, vma.flags()); }
 
@@ -56,7 +49,7 @@ class ChangeBuilder {
     Result<void> make(const Region& r) {
         Vma* vma = VmaAccess::make(space_, {r.range, r.pgoff}, r.flags, r.backing, r.uffd);
         if (vma == nullptr) return Errno::nomem;
-        add({vma, {r.range, r.pgoff}, r.flags, true});
+        add({{r.range, vma}, r.pgoff, r.flags, true});
         if (r.anon_vma() == nullptr) return {};
         return space_.hooks().clone_anon(space_, *r.anon, *vma);
     }
@@ -69,7 +62,9 @@ class ChangeBuilder {
     }
 
     void absorb(const Vma& vma) {
-        change_.absorbed_[change_.nr_absorbed_++] = const_cast<Vma*>(&vma);
+        Vma& absorbed = const_cast<Vma&>(vma);
+        change_.absorbed_[change_.nr_absorbed_++] = &absorbed;
+        replace(absorbed);
     }
     /// `heir` takes pages of `from` over. (dup_anon_vma)
     Result<void> inherit_anon(const Vma& heir, const Vma* from) {
@@ -88,44 +83,41 @@ class ChangeBuilder {
     }
     void doom(const Doomed& doomed) { change_.doomed_ = doomed; }
     void set_uffd(UserfaultCtx* uffd) { change_.new_uffd_ = uffd; }
-    void span(VaRange range) { change_.span_ = range; }
+    /// The tree replaces at least this.
+    void include(VaRange range) {
+        VaRange& span = change_.span_;
+        span = span.empty() ? range
+                            : VaRange{std::min(span.start, range.start),
+                                      std::max(span.end, range.end)};
+    }
 
     /// Room for the new ones under the limit of mappings.
     bool may_grow(unsigned by) const {
         return space_.map_count() + by <= space_.options().max_map_count;
     }
 
-    Result<VmaChange> done() {
-        VaRange span = change_.span_;
-        for (unsigned i = 0; i < change_.nr_parts_; ++i) {
-            include(span, change_.parts_[i].bounds.range);
-            if (!change_.parts_[i].fresh) include(span, change_.parts_[i].vma->range());
-        }
-        for (unsigned i = 0; i < change_.nr_absorbed_; ++i) {
-            include(span, change_.absorbed_[i]->range());
-        }
-        change_.span_ = span;
-        Result<void> ready = VmaAccess::tree(space_).prepare(span, change_.nr_parts_);
-        if (!ready) return ready.error();
-        return std::move(change_);
+  private:
+    ChangeBuilder(const MmapWriteGuard& mmap, VmaChange& change)
+        : mmap_(mmap), space_(mmap.space()), change_(change) {
+        change_.generation_ = space_.tree().generation();
     }
 
-  private:
-    void add(VmaChange::Part part) {
+    void add(const VmaChange::Part& part) {
         SF_ASSERT(change_.nr_parts_ < VmaChange::kMaxParts);
         change_.parts_[change_.nr_parts_++] = part;
+        include(part.entry.range);
     }
-    static void include(VaRange& span, VaRange more) {
-        if (span.empty()) {
-            span = more;
-            return;
-        }
-        span = {std::min(span.start, more.start), std::max(span.end, more.end)};
+    void replace(Vma& existing) {
+        change_.existing_[change_.nr_existing_++] = &existing;
+        include(existing.range());
+    }
+    Result<void> set_nodes_aside() {
+        return VmaAccess::tree(space_).prepare(change_.span_, change_.nr_parts_);
     }
 
     const MmapWriteGuard& mmap_;
     VmaSpace& space_;
-    VmaChange change_;
+    VmaChange& change_;
 };
 
 namespace {
@@ -142,7 +134,7 @@ struct Surroundings {
     Doomed inside;
 
     Surroundings(const MmapWriteGuard& mmap, VaRange range) {
-        const auto [below, first, above] = mmap.space().tree().find_around(range);
+        const auto& [below, first, above] = mmap.around(range);
         prev = below.vma;
         next = above.vma;
         SF_ASSERT(next == nullptr || above.range.start >= range.end);
@@ -263,25 +255,24 @@ Result<VmaChange> prepare_split(const MmapWriteGuard& mmap, Vma& vma, VirtAddr a
 Result<VmaChange> prepare_split_to_remove(const MmapWriteGuard& mmap, Vma& vma, VirtAddr at) {
     SF_ASSERT(vma.start() < at);
     SF_ASSERT(at < vma.end());
-    ChangeBuilder builder(mmap);
-    builder.keep_rest(vma, {vma.start(), at});
-    Result<void> made = builder.split_off(vma, {at, vma.end()});
-    if (!made) return made.error();
-    builder.result(0, Merged::none);
-    return builder.done();
+    return ChangeBuilder::build(mmap, [&](ChangeBuilder& builder) {
+        builder.keep_rest(vma, {vma.start(), at});
+        builder.result(0, Merged::none);
+        return builder.split_off(vma, {at, vma.end()});
+    });
 }
 
 Result<VmaChange> prepare_insert(const MmapWriteGuard& mmap, const NewMapping& what) {
     SF_ASSERT(!what.range.empty());
-    ChangeBuilder builder(mmap);
-    const Region region{what.range, what.flags, what.pgoff, what.backing, what.uffd, what.source};
-    const Surroundings around(mmap, what.range);
-    const bool merge = what.merge == NewMapping::Merge::allowed;
-    const Neighbours near(region, merge ? around.prev : nullptr, merge ? around.next : nullptr);
-    Result<void> built = build_insert(builder, region, near);
-    if (!built) return built.error();
-    builder.doom(around.inside);
-    return builder.done();
+    return ChangeBuilder::build(mmap, [&](ChangeBuilder& builder) {
+        const Region region{what.range,   what.flags, what.pgoff,
+                            what.backing, what.uffd,  what.source};
+        const Surroundings around(mmap, what.range);
+        builder.doom(around.inside);
+        const bool merge = what.merge == NewMapping::Merge::allowed;
+        const Neighbours near(region, merge ? around.prev : nullptr, merge ? around.next : nullptr);
+        return build_insert(builder, region, near);
+    });
 }
 
 Result<VmaChange> prepare_modify(const MmapWriteGuard& mmap, Vma& vma, VaRange range,
@@ -293,22 +284,18 @@ Result<VmaChange> prepare_modify(const MmapWriteGuard& mmap, Vma& vma, VaRange r
                                  VmaFlags flags, UserfaultCtx* uffd) {
     SF_ASSERT(!range.empty());
     SF_ASSERT(vma.range().contains(range));
-    ChangeBuilder builder(mmap);
-    const Region region{range, flags, vma.page_index(range.start), vma.backing(), uffd, &vma};
-    const bool at_start = range.start == vma.start();
-    const bool at_end = range.end == vma.end();
-    VmaTree::Around around;
-    if (at_start || at_end) around = mmap.space().tree().find_around(range);
-    const Neighbours near(region, at_start ? around.below.vma : nullptr,
-                          at_end ? around.above.vma : nullptr);
-    builder.set_uffd(uffd);
-
-    const bool whole = at_start && at_end;
-    Result<void> built = near.merged() == Merged::none ? build_isolated(builder, vma, region)
-                         : whole ? build_whole_merge(builder, vma, region, near)
-                                 : build_boundary_move(builder, vma, region, near);
-    if (!built) return built.error();
-    return builder.done();
+    return ChangeBuilder::build(mmap, [&](ChangeBuilder& builder) {
+        const Region region{range, flags, vma.page_index(range.start), vma.backing(), uffd, &vma};
+        const bool at_start = range.start == vma.start();
+        const bool at_end = range.end == vma.end();
+        const Vma* prev = at_start ? mmap.around(range).below.vma : nullptr;
+        const Vma* next = at_end ? mmap.around(range).above.vma : nullptr;
+        const Neighbours near(region, prev, next);
+        builder.set_uffd(uffd);
+        if (near.merged() == Merged::none) return build_isolated(builder, vma, region);
+        return at_start && at_end ? build_whole_merge(builder, vma, region, near)
+                                  : build_boundary_move(builder, vma, region, near);
+    });
 }
 
 Result<VmaChange> prepare_resize(const MmapWriteGuard& mmap, Vma& vma, VaRange range) {
@@ -318,18 +305,20 @@ Result<VmaChange> prepare_resize(const MmapWriteGuard& mmap, Vma& vma, VaRange r
     [[maybe_unused]] const Vma* above = mmap.next(vma);
     SF_DEBUG_ASSERT(below == nullptr || below->end() <= range.start);
     SF_DEBUG_ASSERT(above == nullptr || range.end <= above->start());
-    ChangeBuilder builder(mmap);
-    builder.keep_rest(vma, range);
-    builder.result(0, Merged::none);
-    return builder.done();
+    return ChangeBuilder::build(mmap, [&](ChangeBuilder& builder) {
+        builder.keep_rest(vma, range);
+        builder.result(0, Merged::none);
+        return Result<void>();
+    });
 }
 
 Result<VmaChange> prepare_erase(const MmapWriteGuard& mmap, VaRange range) {
     SF_ASSERT(!range.empty());
-    ChangeBuilder builder(mmap);
-    builder.doom(Surroundings(mmap, range).inside);
-    builder.span(range);
-    return builder.done();
+    return ChangeBuilder::build(mmap, [&](ChangeBuilder& builder) {
+        builder.doom(Surroundings(mmap, range).inside);
+        builder.include(range);
+        return Result<void>();
+    });
 }
 
 }  // namespace surefoot::inline SF_BUILD::vma

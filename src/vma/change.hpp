@@ -43,8 +43,14 @@ constexpr std::uint64_t anonymous_pgoff(VirtAddr start) { return start.raw() >> 
 
 /// A change that can no longer fail. Dropping it undoes the preparation.
 class VmaChange {
+    class Key {
+        friend class ChangeBuilder;
+    };
+
   public:
-    VmaChange(VmaChange&& other) noexcept;
+    /// For the functions below alone, which make it in their caller's Result.
+    VmaChange(Key, VmaSpace& space) : space_(space) {}
+    VmaChange(VmaChange&& other) noexcept : VmaChange(std::as_const(other)) { other.forget(); }
     VmaChange& operator=(VmaChange&&) = delete;
     ~VmaChange();
 
@@ -53,12 +59,18 @@ class VmaChange {
   private:
     friend class ChangeBuilder;
     friend class Committer;
-    explicit VmaChange(VmaSpace& space) : space_(&space) {}
+    VmaChange(const VmaChange&) = default;
 
-    /// A VMA of the outcome, in address order.
+    /// Nothing is left to undo.
+    void forget() {
+        nr_parts_ = 0;
+        anon_heir_ = nullptr;
+    }
+
+    /// A VMA of the outcome.
     struct Part {
-        Vma* vma = nullptr;
-        VmaBounds bounds;
+        TreeEntry entry;
+        std::uint64_t pgoff = 0;
         VmaFlags flags;
         bool fresh = false;
     };
@@ -71,12 +83,15 @@ class VmaChange {
         VirtAddr ceiling;
     };
 
-    VmaSpace* space_;
-    VaRange span_;  // what the tree replaces
-    std::array<Part, kMaxParts> parts_;
+    VmaSpace& space_;
+    VaRange span_;                        // what the tree replaces
+    std::array<Part, kMaxParts> parts_;   // in address order
     unsigned nr_parts_ = 0;
     unsigned result_ = 0;  // the part that covers what was asked for
-    std::array<Vma*, 2> absorbed_{};
+    /// VMAs that were there before: parts of the outcome, and those that merge away.
+    std::array<Vma*, kMaxParts + 2> existing_;
+    unsigned nr_existing_ = 0;
+    std::array<Vma*, 2> absorbed_;
     unsigned nr_absorbed_ = 0;
     /// A survivor that had no anon_vma and was given one for the merge.
     Vma* anon_heir_ = nullptr;

@@ -10,14 +10,8 @@ class Committer {
     Committer(const MmapWriteGuard& mmap, VmaChange& change)
         : mmap_(mmap), space_(mmap.space()), change_(change) {
         SF_ASSERT(mmap.is_exclusive());
-        SF_ASSERT(change.space_ == &space_);
+        SF_ASSERT(&change.space_ == &space_);
         SF_ASSERT(change.generation_ == space_.tree().generation());
-        for (const Part& part : parts()) {
-            live_[nr_live_++] = part.vma;
-            if (!part.fresh) existing_[nr_existing_++] = part.vma;
-        }
-        for (Vma* vma : absorbed())
-            existing_[nr_existing_++] = vma;
     }
 
     void run(Committed& done) {
@@ -25,11 +19,10 @@ class Committer {
         if (only_attributes()) {
             apply();
         } else {
-            space_.hooks().adjust_begin({existing_.data(), nr_existing_});
+            space_.hooks().adjust_begin(existing());
             split_pages();
             apply();
             publish();
-            space_.hooks().adjust_end({live_.data(), nr_live_});
         }
         let_go(done.detached);
         report(done);
@@ -40,19 +33,26 @@ class Committer {
     static constexpr unsigned kMaxParts = VmaChange::kMaxParts;
 
     std::span<const Part> parts() const { return {change_.parts_.data(), change_.nr_parts_}; }
+    std::span<Vma* const> existing() const {
+        return {change_.existing_.data(), change_.nr_existing_};
+    }
     std::span<Vma* const> absorbed() const {
         return {change_.absorbed_.data(), change_.nr_absorbed_};
     }
 
+    Vma& result() const { return *parts()[change_.result_].entry.vma; }
+
     bool only_attributes() const {
-        return nr_live_ == 1 && nr_existing_ == 1 && change_.doomed_.first == nullptr &&
-               existing_[0]->bounds() == parts()[0].bounds;
+        if (change_.nr_parts_ != 1 || change_.nr_existing_ != 1) return false;
+        const Part& part = change_.parts_[0];
+        return change_.doomed_.first == nullptr && !part.fresh &&
+               part.entry.vma->range() == part.entry.range;
     }
 
     /// From here on no VMA reader looks at what changes.
     void lock_out_readers(DetachedVmas& gone) {
-        for (unsigned i = 0; i < nr_existing_; ++i)
-            vma_start_write(mmap_, *existing_[i]);
+        for (Vma* vma : existing())
+            vma_start_write(mmap_, *vma);
         const VmaChange::Doomed& doomed = change_.doomed_;
         gone.floor = doomed.floor;
         gone.ceiling = doomed.ceiling;
@@ -68,22 +68,20 @@ class Committer {
 
     bool a_part_starts_at(VirtAddr at) const {
         for (const Part& part : parts()) {
-            if (part.bounds.range.start == at) return true;
+            if (part.entry.range.start == at) return true;
         }
         return false;
     }
 
     /// Huge pages across a boundary that is about to appear, while no walk can see them.
     void split_pages() {
-        for (unsigned i = 0; i < nr_existing_; ++i) {
-            const VaRange old = existing_[i]->range();
+        for (Vma* vma : existing()) {
+            const VaRange old = vma->range();
             for (const Part& part : parts()) {
-                const auto [start, end] = part.bounds.range;
-                if (old.start < start && start < old.end) {
-                    space_.hooks().split_at(*existing_[i], start);
-                }
+                const auto [start, end] = part.entry.range;
+                if (old.start < start && start < old.end) space_.hooks().split_at(*vma, start);
                 if (old.start < end && end < old.end && !a_part_starts_at(end)) {
-                    space_.hooks().split_at(*existing_[i], end);
+                    space_.hooks().split_at(*vma, end);
                 }
             }
         }
@@ -92,21 +90,24 @@ class Committer {
     void apply() {
         for (const Part& part : parts()) {
             if (part.fresh) continue;  // was made with them
-            part.vma->set_bounds(part.bounds);
-            part.vma->set_flags(part.flags);
+            part.entry.vma->set_bounds({part.entry.range, part.pgoff});
+            part.entry.vma->set_flags(part.flags);
         }
-        if (change_.new_uffd_) parts()[change_.result_].vma->set_uffd(*change_.new_uffd_);
+        if (change_.new_uffd_) result().set_uffd(*change_.new_uffd_);
     }
 
     /// A new VMA is attached, hence write-locked, before it can be found.
     void publish() {
         std::array<TreeEntry, kMaxParts> entries;
-        for (unsigned i = 0; i < nr_live_; ++i) {
-            const Part& part = parts()[i];
-            entries[i] = {part.bounds.range, part.vma};
-            if (part.fresh) VmaAccess::attach(space_, *part.vma);
+        std::array<Vma*, kMaxParts> live;
+        std::size_t n = 0;
+        for (const Part& part : parts()) {
+            if (part.fresh) VmaAccess::attach(space_, *part.entry.vma);
+            entries[n] = part.entry;
+            live[n++] = part.entry.vma;
         }
-        VmaAccess::tree(space_).replace(change_.span_, {entries.data(), nr_live_});
+        VmaAccess::tree(space_).replace(change_.span_, std::span(entries).first(n));
+        space_.hooks().adjust_end(std::span(live).first(n));
     }
 
     /// What is no longer in the tree loses its readers for good.
@@ -116,27 +117,20 @@ class Committer {
             VmaAccess::detach(*vma);
             VmaAccess::free(space_, *vma);
         }
-        const auto lost = static_cast<std::int64_t>(gone.size() + absorbed().size());
-        const auto won = static_cast<std::int64_t>(nr_live_ + absorbed().size()) - nr_existing_;
-        VmaAccess::add_map_count(space_, won - lost);
+        const auto lost = static_cast<std::int64_t>(gone.size() + existing().size());
+        VmaAccess::add_map_count(space_, static_cast<std::int64_t>(parts().size()) - lost);
     }
 
     void report(Committed& done) {
-        if (nr_live_ > 0) done.vma = parts()[change_.result_].vma;
-        if (nr_live_ == 2) done.other = parts()[1 - change_.result_].vma;
+        if (change_.nr_parts_ > 0) done.vma = &result();
+        if (change_.nr_parts_ == 2) done.other = parts()[1 - change_.result_].entry.vma;
         done.merged = change_.merged_;
-        // Nothing is left to undo.
-        change_.nr_parts_ = 0;
-        change_.anon_heir_ = nullptr;
+        change_.forget();
     }
 
     const MmapWriteGuard& mmap_;
     VmaSpace& space_;
     VmaChange& change_;
-    std::array<Vma*, kMaxParts> live_{};
-    unsigned nr_live_ = 0;
-    std::array<Vma*, kMaxParts + 2> existing_{};
-    unsigned nr_existing_ = 0;
 };
 
 Committed commit(const MmapWriteGuard& mmap, VmaChange&& change) noexcept {

@@ -15,7 +15,7 @@ VmaSpace::VmaSpace(VmaCaches& caches, const VmaSpaceOptions& options)
 
 VmaSpace::~VmaSpace() { SF_ASSERT(map_count() == 0); }
 
-void VmaSpace::free_detached(DetachedVmas vmas) noexcept {
+void VmaSpace::free_detached(DetachedVmas&& vmas) noexcept {
     while (Vma* vma = VmaAccess::pop(vmas))
         VmaAccess::free(*this, *vma);
 }
@@ -228,6 +228,11 @@ void VmaAccess::end_write_section(VmaSpace& space) {
     // Release: pairs with the acquire in `mm_lock_seq_acquire`: a reader that no longer sees the
     // epoch of the write lock sees everything done under it.
     space.mm_lock_seq_.store(seq + 1, Order::release);
+}
+
+const VmaTree::Around& MmapWriteGuard::around(VaRange range) const {
+    SF_DEBUG_ASSERT(is_exclusive());
+    return VmaAccess::tree(space_).seek(range);
 }
 
 std::optional<VirtAddr> MmapWriteGuard::find_gap_topdown(GapRequest request) const {

@@ -87,7 +87,7 @@ class VmaSpace {
     const VmaTree& tree() const { return tree_; }
 
     /// Drops the rest of what a detached VMA holds, and the VMA. (remove_vma) Locks: none.
-    void free_detached(DetachedVmas vmas) noexcept;
+    void free_detached(DetachedVmas&& vmas) noexcept;
 
     void assert_mmap_locked() const SF_ASSERTS_HELD_SHARED(sync::lc::mmap_lock) {
         mmap_lock_.assert_held();
@@ -216,6 +216,15 @@ class SF_SCOPED_GUARD MmapWriteGuard : public MmapHeld {
     /// The analysis goes on to believe in W; `is_exclusive` and the validator know better.
     void downgrade();
     bool is_exclusive() const { return state_ == State::write; }
+
+    /// What lies below, in and above `range`. Good until the next call or change; asking again is
+    /// cheap. Locks: mmap W.
+    const VmaTree::Around& around(VaRange range) const;
+    /// As MmapHeld's.
+    Vma* find_intersection(VaRange range) const {
+        const TreeEntry& first = around(range).first;
+        return first.vma != nullptr && first.range.start < range.end ? first.vma : nullptr;
+    }
 
     std::optional<VirtAddr> find_gap_topdown(GapRequest request) const;
     std::optional<VirtAddr> find_gap_bottomup(GapRequest request) const;

@@ -10,12 +10,6 @@
 namespace surefoot::inline SF_BUILD::vma {
 namespace {
 
-/// The subtree beside the path of a descent, nearest to the leaf.
-struct Beside {
-    const TreeNode* branch = nullptr;
-    unsigned child = 0;
-};
-
 TreeEntry first_entry(const TreeNode* node) {
     while (!node->is_leaf())
         node = node->node(0);
@@ -44,14 +38,21 @@ void free_chain(sync::RcuHead& head) {
 }  // namespace
 
 Summary TreeNode::summary() const {
-    const Order entries = load_order();  // means nothing in a branch
-    const bool leaf = is_leaf();
-    const unsigned n = leaf ? entries.count() : nr_nodes.get();
-    Summary all = sums[leaf ? entries.slot(0) : 0].get();
-    for (unsigned k = 1; k < n; ++k) {
-        const Summary& s = sums[leaf ? entries.slot(k) : k].get();
-        all.gap = std::max({all.gap, s.gap, s.start - all.last});
-        all.last = s.last;
+    if (is_leaf()) {
+        const Order entries = load_order();
+        const unsigned lowest = entries.slot(0);
+        Summary all{start[lowest].get(), key[lowest].get(), 0};
+        for (unsigned k = 1; k < entries.count(); ++k) {
+            const unsigned slot = entries.slot(k);
+            all.gap = std::max(all.gap, start[slot].get() - all.last);
+            all.last = key[slot].get();
+        }
+        return all;
+    }
+    Summary all = sum(0);
+    for (unsigned i = 1; i < nr_nodes.get(); ++i) {
+        all.gap = std::max({all.gap, gap[i].get(), start[i].get() - all.last});
+        all.last = last[i].get();
     }
     return all;
 }
@@ -84,57 +85,94 @@ TreeEntry VmaTree::lookup(VirtAddr va) const {
     return entry.range.start <= va ? entry : TreeEntry{};
 }
 
-VmaTree::Around VmaTree::find_around(VaRange range) const {
-    const TreeNode* node = root_.load(sync::Order::acquire);
-    if (node == nullptr) return {};
-    Beside before;
-    Beside after;
-    while (!node->is_leaf()) {
-        const unsigned i = node->route(range.start.raw());
-        if (i > 0) before = {node, i - 1};
-        if (i + 1 < node->nr_nodes.get()) after = {node, i + 1};
+void VmaTree::descend(TreePath& path, VirtAddr va) const {
+    path.low = 0;
+    path.high = TreeNode::kNoKey;
+    path.height = 0;
+    TreeNode* node = root_.load(sync::Order::acquire);
+    while (node != nullptr && !node->is_leaf()) {
+        const unsigned i = node->route(va.raw());
+        if (i > 0) path.low = node->key[i - 1].get();
+        path.high = std::min(path.high, node->key[i].get());
+        path.branch[path.height] = node;
+        path.child[path.height] = i;
+        ++path.height;
         node = node->node(i);
     }
-    const TreeNode::Order order = node->load_order();
-    unsigned k = std::min(node->rank(order, range.start.raw()), order.count());
+    path.leaf = node;
+    if (node == nullptr) path.forget();
+}
+
+namespace {
+
+/// The last entry of the leaves before the path's; none if it is the first one.
+TreeEntry entry_before(const TreePath& path) {
+    for (unsigned h = path.height; h-- > 0;) {
+        if (path.child[h] > 0) return last_entry(path.branch[h]->node(path.child[h] - 1));
+    }
+    return {};
+}
+
+/// The first entry of the leaves after it.
+TreeEntry entry_after(const TreePath& path) {
+    for (unsigned h = path.height; h-- > 0;) {
+        const TreeNode* branch = path.branch[h];
+        const unsigned next = path.child[h] + 1;
+        if (next < branch->nr_nodes.get()) return first_entry(branch->node(next));
+    }
+    return {};
+}
+
+TreeEntry find_in(const TreePath& path, VirtAddr va) {
+    if (path.leaf == nullptr) return {};
+    const TreeNode::Order order = path.leaf->load_order();
+    const unsigned k = path.leaf->rank(order, va.raw());
+    return k < order.count() ? path.leaf->entry(order.slot(k)) : entry_after(path);
+}
+
+}  // namespace
+
+VmaTree::Around VmaTree::around(const TreePath& path, VaRange range) const {
+    if (path.leaf == nullptr) return {};
+    const TreeNode& leaf = *path.leaf;
+    const TreeNode::Order order = leaf.load_order();
+    unsigned k = std::min(leaf.rank(order, range.start.raw()), order.count());
     Around found;
-    if (k > 0) {
-        found.below = node->entry(order.slot(k - 1));
-    } else if (before.branch != nullptr) {
-        found.below = last_entry(before.branch->node(before.child));
-    }
-    if (k < order.count()) {
-        found.first = node->entry(order.slot(k));
-    } else if (after.branch != nullptr) {
-        found.first = first_entry(after.branch->node(after.child));
-    }
+    found.below = k > 0 ? leaf.entry(order.slot(k - 1)) : entry_before(path);
+    found.first = k < order.count() ? leaf.entry(order.slot(k)) : entry_after(path);
     found.above = found.first;
     while (found.above.vma != nullptr && found.above.range.end <= range.end) {
-        if (++k >= order.count()) {
-            found.above = after.branch == nullptr ? TreeEntry{} : find(range.end);
+        if (++k > order.count()) {
+            found.above = find(range.end);
             break;
         }
-        found.above = node->entry(order.slot(k));
+        found.above = k < order.count() ? leaf.entry(order.slot(k)) : entry_after(path);
     }
     return found;
 }
 
 TreeEntry VmaTree::find(VirtAddr va) const {
-    const TreeNode* node = root_.load(sync::Order::acquire);
-    if (node == nullptr) return {};
-    Beside after;
-    while (!node->is_leaf()) {
-        const unsigned i = node->route(va.raw());
-        if (i + 1 < node->nr_nodes.get()) after = {node, i + 1};
-        node = node->node(i);
-    }
-    const TreeNode::Order order = node->load_order();
-    const unsigned k = node->rank(order, va.raw());
-    if (k < order.count()) return node->entry(order.slot(k));
-    return after.branch == nullptr ? TreeEntry{} : first_entry(after.branch->node(after.child));
+    TreePath path;
+    descend(path, va);
+    return find_in(path, va);
+}
+
+VmaTree::Around VmaTree::find_around(VaRange range) const {
+    TreePath path;
+    descend(path, range.start);
+    return around(path, range);
 }
 
 TreeEntry VmaTree::find_prev(VirtAddr va) const { return find_around({va, va}).below; }
+
+const VmaTree::Around& VmaTree::seek(VaRange range) {
+    if (sought_.generation == generation_.get() && sought_.range == range) return sought_.around;
+    if (!path_.leads_to(range.start)) descend(path_, range.start);
+    sought_.around = around(path_, range);
+    sought_.range = range;
+    sought_.generation = generation_.get();
+    return sought_.around;
+}
 
 unsigned VmaTree::height() const {
     const TreeNode* root = root_.load(sync::Order::relaxed);
@@ -167,6 +205,7 @@ void VmaTree::clear() noexcept {
     if (root == nullptr) return;
     set_root(nullptr);
     TreeEditor(*this).retire_below(*root);
+    path_.forget();
     generation_.set(generation_.get() + 1);
     retire_chain(false);
 }
@@ -203,7 +242,7 @@ struct Check {
         const unsigned count = node.count();
         if (count == 0 || count > max_keys) fail("count", node, count);
         for (unsigned i = 0; i < count; ++i) {
-            const Summary& sum = node.sum(i);
+            const Summary sum = node.sum(i);
             if (sum.start < low) fail("below its left neighbour's end", node, i);
             if (sum.start >= sum.last) fail("empty", node, i);
             if (node.is_leaf()) {
@@ -236,7 +275,7 @@ struct Check {
         walk(below, low, top, max_keys);
         if (!error.empty()) return;
         const Summary real = below.summary();
-        const Summary& seen = node.sum(i);
+        const Summary seen = node.sum(i);
         if (real.start != seen.start || real.last != seen.last) fail("summary", node, i);
         if (real.gap != seen.gap) fail("largest gap", node, i);
     }

@@ -46,21 +46,22 @@ struct TreeOptions {
 };
 
 class TreeNode;
-/// The leaf that a whole change lies in, and the way to it.
+/// A leaf, and the way to it.
 struct TreePath {
     static constexpr unsigned kMaxHeight = 20;
 
-    // For which change this is good.
-    VaRange span;
-    std::uint64_t generation = ~std::uint64_t{0};
+    TreeNode* leaf = nullptr;
+    // Addresses in [low, high) lead to it.
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+    unsigned height = 0;
+    // From the root down. Only what lies below `height` means anything.
+    std::array<TreeNode*, kMaxHeight> branch;
+    std::array<unsigned, kMaxHeight> child;
 
-    TreeNode* leaf = nullptr;  // null: the change has two sides
-    // The entries of the leaf that vanish.
-    unsigned from = 0;
-    unsigned to = 0;
-    unsigned height = 0;  // what of the arrays means anything
-    std::array<TreeNode*, kMaxHeight> branch{};
-    std::array<unsigned, kMaxHeight> child{};
+    TreePath() {}  // leaves the arrays alone
+    bool leads_to(VirtAddr va) const { return low <= va.raw() && va.raw() < high; }
+    void forget() { high = 0; }
 };
 using TreeNodeCache = sync::ObjectCache<TreeNode>;
 
@@ -94,6 +95,11 @@ class VmaTree {
     };
     Around find_around(VaRange range) const;
 
+    /// The same for a writer, who asks more than once about a range and comes back to a leaf: no
+    /// look-up if it is the last question again, no descent if the last one led to the leaf. Good
+    /// until the next call or change. Locks: mmap W.
+    const Around& seek(VaRange range);
+
     // Free space. Locks: mmap W. O(log n).
 
     /// The start of the highest fitting space. (unmapped_area_topdown)
@@ -124,6 +130,8 @@ class VmaTree {
   private:
     friend class TreeEditor;
 
+    void descend(TreePath& path, VirtAddr va) const;
+    Around around(const TreePath& path, VaRange range) const;
     void set_root(TreeNode* root);
     void retire_chain(bool all);
 
@@ -137,8 +145,33 @@ class VmaTree {
     sync::Shared<unsigned> stock_size_;
     sync::Shared<TreeNode*> retired_;
     sync::Shared<unsigned> retired_size_;
-    /// What `prepare` found for the `replace` of the same span. Locks: mmap W.
+    // Locks: mmap W.
+    /// Where the writer was last; it leads nowhere after a change above the leaves.
     TreePath path_;
+    static constexpr std::uint64_t kNever = ~std::uint64_t{0};
+    /// What `seek` found last.
+    struct Sought {
+        VaRange range;
+        std::uint64_t generation = kNever;
+        Around around;
+    } sought_;
+    /// How far up a change goes.
+    enum class Reach : std::uint8_t {
+        slots,    // the leaf has slots left for it: no node is made
+        leaf,     // a copy of the leaf has room
+        branches  // nodes above the leaves change too
+    };
+    /// What `prepare` found out for `replace`.
+    struct Prepared {
+        VaRange span;
+        std::size_t nr_fresh = 0;
+        std::uint64_t generation = kNever;
+        bool one_leaf = false;
+        Reach reach = Reach::branches;
+        // The entries of path_'s leaf that vanish.
+        unsigned from = 0;
+        unsigned to = 0;
+    } prepared_;
 };
 
 }  // namespace surefoot::inline SF_BUILD::vma

@@ -59,29 +59,35 @@ TreeNode* TreeEditor::take_node(unsigned level) {
     return node;
 }
 
-void TreeEditor::write_slot(TreeNode& leaf, unsigned slot, const Summary& sum, void* vma) {
-    leaf.key[slot].set(sum.last);
-    leaf.child[slot].store(vma, Order::relaxed);
-    leaf.sums[slot].set(sum);
-    leaf.used.set(slot);
+void TreeEditor::write_slot(TreeNode& leaf, unsigned slot, const TreeEntry& entry) {
+    leaf.start[slot].set(entry.range.start.raw());
+    leaf.key[slot].set(entry.range.end.raw());
+    leaf.child[slot].store(entry.vma, Order::relaxed);
+}
+
+void TreeEditor::count_change(std::size_t won, std::size_t lost) {
+    tree_.size_.set(tree_.size_.get() + won - lost);
+}
+
+/// Slots 1 to n of a leaf that nobody knows yet are written.
+void TreeEditor::fill_leaf(TreeNode& leaf, unsigned n) {
+    leaf.key[0].set(TreeNode::kNoKey);
+    leaf.used.set(n);
+    leaf.order.store(TreeNode::Order::ascending(n).word(), Order::relaxed);
 }
 
 TreeNode* TreeEditor::make_node(unsigned level, std::span<const Child> children) {
     TreeNode* node = take_node(level);
     const unsigned count = static_cast<unsigned>(children.size());
     if (level == 0) {
-        TreeNode::Order order(0);
-        node->key[0].set(TreeNode::kNoKey);
-        for (unsigned k = 0; k < count; ++k) {
-            write_slot(*node, k + 1, children[k].sum, children[k].ptr);
-            order.push(k + 1);
-        }
-        node->order.store(order.word(), Order::relaxed);
+        for (unsigned k = 0; k < count; ++k)
+            write_slot(*node, k + 1, children[k].entry());
+        fill_leaf(*node, count);
         return node;
     }
     for (unsigned i = 0; i < count; ++i) {
         node->child[i].store(children[i].ptr, Order::relaxed);
-        node->sums[i].set(children[i].sum);
+        node->set_sum(i, children[i].sum);
         if (i + 1 == count) break;
         // In the middle of the space between the two, so that either may grow without this key
         // having to move.
@@ -110,48 +116,38 @@ void TreeEditor::pack(unsigned level, const List& list, Grew grew, List& nodes) 
     }
 }
 
-// Within one leaf that has slots left: no node is made.
+// Within one leaf.
 
-void TreeEditor::find_path() {
-    if (path_.generation == tree_.generation() && path_.span == span_) return;
-    path_.span = span_;
-    path_.generation = tree_.generation();
-    path_.leaf = nullptr;
-    path_.height = 0;
-    TreeNode* node = tree_.root_.load(Order::relaxed);
-    while (node != nullptr && !node->is_leaf()) {
-        const unsigned first = node->route(span_.start.raw());
-        if (last_child(*node, first) != first) return;
-        path_.branch[path_.height] = node;
-        path_.child[path_.height] = first;
-        ++path_.height;
-        node = node->node(first);
-    }
-    if (node != nullptr) find_doomed(*node, path_.from, path_.to);
-    path_.leaf = node;
+void TreeEditor::locate(std::size_t nr_fresh) {
+    const bool same = prepared_.span == span_ && prepared_.nr_fresh == nr_fresh;
+    const bool leads = path_.leads_to(span_.start);
+    if (same && leads && prepared_.generation == tree_.generation()) return;
+    if (!leads) tree_.descend(path_, span_.start);
+    prepared_ = {.span = span_, .nr_fresh = nr_fresh, .generation = tree_.generation()};
+    if (path_.leaf == nullptr || span_.end.raw() > path_.high) return;
+    prepared_.one_leaf = true;
+    find_doomed(*path_.leaf, prepared_.from, prepared_.to);
+    prepared_.reach = reach_in_leaf();
 }
 
-unsigned TreeEditor::count_after(unsigned nr_fresh) const {
-    return path_.leaf->load_order().count() - (path_.to - path_.from) + nr_fresh;
-}
-
-bool TreeEditor::fits_in_place(unsigned nr_fresh) const {
-    if (path_.leaf == nullptr) return false;
-    if (path_.leaf->used.get() + nr_fresh > max_keys()) return false;
-    return count_after(nr_fresh) >= min_keys() || path_.height == 0;
+TreeEditor::Reach TreeEditor::reach_in_leaf() const {
+    const TreeNode& leaf = *path_.leaf;
+    const unsigned doomed = prepared_.to - prepared_.from;
+    const std::size_t after = leaf.load_order().count() - doomed + prepared_.nr_fresh;
+    if (after > max_keys() || (after < min_keys() && path_.height > 0)) return Reach::branches;
+    return leaf.used.get() + prepared_.nr_fresh <= max_keys() ? Reach::slots : Reach::leaf;
 }
 
 void TreeEditor::replace_in_place(std::span<const TreeEntry> fresh) {
     TreeNode& leaf = *path_.leaf;
     TreeNode::Order slots(0);
-    for (const TreeEntry& e : fresh) {
-        const unsigned slot = leaf.used.get() + 1;
-        write_slot(leaf, slot, {e.range.start.raw(), e.range.end.raw(), 0}, e.vma);
+    unsigned slot = leaf.used.get();
+    for (const TreeEntry& entry : fresh) {
+        write_slot(leaf, ++slot, entry);
         slots.push(slot);
     }
-    tree_.size_.set(tree_.size_.get() + fresh.size() - (path_.to - path_.from));
-    publish_order(leaf, leaf.load_order().replaced(path_.from, path_.to, slots));
-    update_summaries();
+    leaf.used.set(slot);
+    publish_order(leaf, leaf.load_order().replaced(prepared_.from, prepared_.to, slots));
 }
 
 void TreeEditor::publish_order(TreeNode& leaf, TreeNode::Order order) {
@@ -159,14 +155,37 @@ void TreeEditor::publish_order(TreeNode& leaf, TreeNode::Order order) {
     leaf.order.store(order.word(), Order::release);
 }
 
+void TreeEditor::replace_leaf(std::span<const TreeEntry> fresh) {
+    TreeNode& old = *path_.leaf;
+    TreeNode& leaf = *take_node(0);
+    const TreeNode::Order order = old.load_order();
+    unsigned slot = 0;
+    for (unsigned k = 0; k < prepared_.from; ++k)
+        write_slot(leaf, ++slot, old.entry(order.slot(k)));
+    for (const TreeEntry& entry : fresh)
+        write_slot(leaf, ++slot, entry);
+    for (unsigned k = prepared_.to; k < order.count(); ++k)
+        write_slot(leaf, ++slot, old.entry(order.slot(k)));
+    fill_leaf(leaf, slot);
+    if (path_.height == 0) {
+        tree_.set_root(&leaf);
+    } else {
+        publish_child(*path_.branch[path_.height - 1], path_.child[path_.height - 1], leaf);
+    }
+    path_.leaf = &leaf;
+    retire(old);
+}
+
+/// What path_'s branches say of the leaf and of one another.
 void TreeEditor::update_summaries() {
     const TreeNode* below = path_.leaf;
-    for (unsigned i = path_.height; i-- > 0;) {
-        sync::Shared<Summary>& seen = path_.branch[i]->sums[path_.child[i]];
+    for (unsigned h = path_.height; h-- > 0;) {
+        TreeNode& branch = *path_.branch[h];
+        const unsigned i = path_.child[h];
         const Summary now = below->summary();
-        if (now == seen.get()) return;
-        seen.set(now);
-        below = path_.branch[i];
+        if (now == branch.sum(i)) return;
+        branch.set_sum(i, now);
+        below = &branch;
     }
 }
 
@@ -190,13 +209,18 @@ TreeEditor::List TreeEditor::edit_leaf(TreeNode& node, std::span<const TreeEntry
     List list;
     collect(node, 0, from, list);
     for (const TreeEntry& e : fresh) {
-        list.push({e.vma, {e.range.start.raw(), e.range.end.raw(), 0}});
+        list.push(Child::of(e));
     }
     collect(node, to, count, list);
-    tree_.size_.set(tree_.size_.get() + fresh.size() - (to - from));
+    count_change(fresh.size(), to - from);
     retire(node);
     pack(0, list, to == count ? Grew::right : from == 0 ? Grew::left : Grew::inside, nodes);
     return nodes;
+}
+
+void TreeEditor::publish_child(TreeNode& branch, unsigned i, TreeNode& child) {
+    // Release: pairs with the acquire in TreeNode::node; the new nodes are complete.
+    branch.child[i].store(&child, Order::release);
 }
 
 /// The child changed, its place did not: one store shows the change to every reader.
@@ -207,10 +231,9 @@ bool TreeEditor::publish_in_place(TreeNode& node, unsigned i, const List& sub) {
     if (child.ptr != node.child[i].load(Order::relaxed)) {
         const auto* below = static_cast<const TreeNode*>(child.ptr);
         if (below->count() < min_keys() && node.nr_nodes.get() > 1) return false;
-        // Release: pairs with the acquire in TreeNode::node; the new nodes are complete.
-        node.child[i].store(child.ptr, Order::release);
+        publish_child(node, i, *static_cast<TreeNode*>(child.ptr));
     }
-    node.sums[i].set(child.sum);
+    node.set_sum(i, child.sum);
     return true;
 }
 
@@ -298,11 +321,22 @@ TreeNode* TreeEditor::build_root(List& list, unsigned level) {
 
 void TreeEditor::replace(VaRange span, std::span<const TreeEntry> fresh) {
     span_ = span;
-    find_path();
-    if (fits_in_place(static_cast<unsigned>(fresh.size()))) {
-        replace_in_place(fresh);
+    locate(fresh.size());
+    if (prepared_.reach == Reach::branches) {
+        path_.forget();
+        replace_branches(fresh);
         return;
     }
+    count_change(fresh.size(), prepared_.to - prepared_.from);
+    if (prepared_.reach == Reach::slots) {
+        replace_in_place(fresh);
+    } else {
+        replace_leaf(fresh);
+    }
+    update_summaries();
+}
+
+void TreeEditor::replace_branches(std::span<const TreeEntry> fresh) {
     TreeNode* old_root = tree_.root_.load(Order::relaxed);
     TreeNode* root = nullptr;
     if (old_root != nullptr) {
@@ -310,10 +344,9 @@ void TreeEditor::replace(VaRange span, std::span<const TreeEntry> fresh) {
         root = build_root(list, old_root->level.get());
     } else {
         List entries;
-        for (const TreeEntry& e : fresh) {
-            entries.push({e.vma, {e.range.start.raw(), e.range.end.raw(), 0}});
-        }
-        tree_.size_.set(fresh.size());
+        for (const TreeEntry& e : fresh)
+            entries.push(Child::of(e));
+        count_change(fresh.size(), 0);
         List list;
         pack(0, entries, Grew::inside, list);
         root = build_root(list, 0);
@@ -323,14 +356,10 @@ void TreeEditor::replace(VaRange span, std::span<const TreeEntry> fresh) {
 
 unsigned TreeEditor::nodes_for(VaRange span, unsigned nr_fresh) {
     span_ = span;
-    find_path();
-    if (fits_in_place(nr_fresh)) return 0;
-    if (path_.leaf != nullptr) {
-        const unsigned left = count_after(nr_fresh);
-        if (left <= max_keys() && (left >= min_keys() || path_.height == 0)) return 1;
-    }
+    locate(nr_fresh);
+    if (prepared_.reach != Reach::branches) return prepared_.reach == Reach::slots ? 0 : 1;
     const unsigned height = tree_.height();
-    const bool one_path = path_.leaf != nullptr || height == 0;
+    const bool one_path = prepared_.one_leaf || height == 0;
     // A level: up to three nodes where a full one takes kMaxFresh more (two above the leaves), or
     // one and the two of a merge. Two-sided: that, and one more node and two merges of two.
     return (one_path ? 3 : 8) * (height + 1) + 1;

@@ -13,7 +13,8 @@ namespace surefoot::inline SF_BUILD::vma {
 
 class TreeEditor {
   public:
-    explicit TreeEditor(VmaTree& tree) : tree_(tree), path_(tree.path_) {}
+    explicit TreeEditor(VmaTree& tree)
+        : tree_(tree), path_(tree.path_), prepared_(tree.prepared_) {}
 
     /// An upper bound of the nodes that `replace` makes.
     unsigned nodes_for(VaRange span, unsigned nr_fresh);
@@ -25,6 +26,13 @@ class TreeEditor {
     struct Child {
         void* ptr;
         Summary sum;
+
+        static Child of(const TreeEntry& e) {
+            return {e.vma, {e.range.start.raw(), e.range.end.raw(), 0}};
+        }
+        TreeEntry entry() const {
+            return {{VirtAddr(sum.start), VirtAddr(sum.last)}, static_cast<Vma*>(ptr)};
+        }
     };
     /// Children of one level in order, before they are packed into nodes.
     struct List {
@@ -49,14 +57,18 @@ class TreeEditor {
     /// has two sides, since both must appear at once.
     enum class Publish : std::uint8_t { allowed, no };
 
-    /// Fills path_, unless it is there since `prepare`.
-    void find_path();
-    /// Entries of the leaf after the change.
-    unsigned count_after(unsigned nr_fresh) const;
-    bool fits_in_place(unsigned nr_fresh) const;
+    using Reach = VmaTree::Reach;
+    /// Fills path_ and prepared_, unless `prepare` has.
+    void locate(std::size_t nr_fresh);
+    Reach reach_in_leaf() const;
     void replace_in_place(std::span<const TreeEntry> fresh);
-    void write_slot(TreeNode& leaf, unsigned slot, const Summary& sum, void* vma);
+    void replace_leaf(std::span<const TreeEntry> fresh);
+    void replace_branches(std::span<const TreeEntry> fresh);
+    void write_slot(TreeNode& leaf, unsigned slot, const TreeEntry& entry);
     void publish_order(TreeNode& leaf, TreeNode::Order order);
+    void publish_child(TreeNode& branch, unsigned i, TreeNode& child);
+    void fill_leaf(TreeNode& leaf, unsigned n);
+    void count_change(std::size_t won, std::size_t lost);
     void update_summaries();
 
     List edit(TreeNode& node, std::span<const TreeEntry> fresh, Publish publish);
@@ -82,6 +94,7 @@ class TreeEditor {
 
     VmaTree& tree_;
     TreePath& path_;
+    VmaTree::Prepared& prepared_;
     VaRange span_;
 };
 

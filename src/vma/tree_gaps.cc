@@ -79,7 +79,7 @@ class GapSearch {
 
     MaybeAddr topdown(const TreeNode& node) {
         for (unsigned i = node.count(); i-- > 0;) {
-            const Summary& sum = node.sum(i);
+            const Summary sum = node.sum(i);
             if (i + 1 < node.count()) {
                 const Gap gap{sum.last, node.sum(i + 1).start, &node, i + 1};
                 if (MaybeAddr found = highest_in(gap)) return found;
@@ -94,7 +94,7 @@ class GapSearch {
 
     MaybeAddr bottomup(const TreeNode& node) const {
         for (unsigned i = 0; i < node.count(); ++i) {
-            const Summary& sum = node.sum(i);
+            const Summary sum = node.sum(i);
             if (i > 0) {
                 const Gap gap{node.sum(i - 1).last, sum.start, &node, i};
                 if (MaybeAddr found = lowest_in(gap)) return found;
@@ -122,20 +122,19 @@ MaybeAddr VmaTree::find_gap_topdown(const GapRequest& request) const {
     GapSearch search(request);
     const TreeNode* root = root_.load(sync::Order::relaxed);
     if (root == nullptr || root->count() == 0) return search.highest_in({0, TreeNode::kNoKey});
-    const Summary all = root->summary();
-    if (MaybeAddr found = search.highest_in({all.last, TreeNode::kNoKey})) return found;
+    const std::uint64_t last = root->sum(root->count() - 1).last;
+    if (MaybeAddr found = search.highest_in({last, TreeNode::kNoKey})) return found;
     if (MaybeAddr found = search.topdown(*root)) return found;
-    return search.highest_in({0, all.start, root, 0});
+    return search.highest_in({0, root->sum(0).start, root, 0});
 }
 
 MaybeAddr VmaTree::find_gap_bottomup(const GapRequest& request) const {
     const GapSearch search(request);
     const TreeNode* root = root_.load(sync::Order::relaxed);
     if (root == nullptr || root->count() == 0) return search.lowest_in({0, TreeNode::kNoKey});
-    const Summary all = root->summary();
-    if (MaybeAddr found = search.lowest_in({0, all.start, root, 0})) return found;
+    if (MaybeAddr found = search.lowest_in({0, root->sum(0).start, root, 0})) return found;
     if (MaybeAddr found = search.bottomup(*root)) return found;
-    return search.lowest_in({all.last, TreeNode::kNoKey});
+    return search.lowest_in({root->sum(root->count() - 1).last, TreeNode::kNoKey});
 }
 
 }  // namespace surefoot::inline SF_BUILD::vma

@@ -43,6 +43,11 @@ class alignas(64) TreeNode {
         constexpr void push(unsigned slot) {
             word_ += 1 + (static_cast<std::uint64_t>(slot) << (4 * count() + 4));
         }
+        /// n entries in the slots 1 to n.
+        static constexpr Order ascending(unsigned n) {
+            const std::uint64_t all = 0xfedc'ba98'7654'3210;
+            return Order((n == 15 ? all : all & ((std::uint64_t{16} << (4 * n)) - 1)) | n);
+        }
         /// The entries [from, to) give way to slots.
         constexpr Order replaced(unsigned from, unsigned to, Order slots) const {
             const unsigned n = slots.count();
@@ -64,9 +69,8 @@ class alignas(64) TreeNode {
     /// Acquire: pairs with the release of `TreeEditor::publish_order`; the slots are written.
     Order load_order() const { return Order(order.load(sync::Order::acquire)); }
     TreeEntry entry(unsigned slot) const {
-        const std::uint64_t start = sums[slot].get().start;
         auto* vma = static_cast<Vma*>(child[slot].load(sync::Order::relaxed));
-        return {{VirtAddr(start), VirtAddr(key[slot].get())}, vma};
+        return {{VirtAddr(start[slot].get()), VirtAddr(key[slot].get())}, vma};
     }
     /// How many entries end at or below `va`; kMaxKeys for an address of all ones. A binary search
     /// in four steps without branches: what is past the last entry counts as the highest key.
@@ -91,8 +95,8 @@ class alignas(64) TreeNode {
         unsigned n = 0;
         for (unsigned i = 0; i < VmaTree::kMaxKeys; ++i)
             n += key[i].get() <= va ? 1U : 0U;
-        const unsigned last = nr_nodes.get() - 1;
-        return n < last ? n : last;
+        const unsigned highest = nr_nodes.get() - 1;
+        return n < highest ? n : highest;
     }
 
     // For the writer.
@@ -100,8 +104,19 @@ class alignas(64) TreeNode {
     unsigned count() const { return is_leaf() ? load_order().count() : nr_nodes.get(); }
     /// Where child or entry `k` is.
     unsigned place(unsigned k) const { return is_leaf() ? load_order().slot(k) : k; }
-    const Summary& sum(unsigned k) const { return sums[place(k)].get(); }
-    /// Not empty.
+    Summary sum(unsigned k) const {
+        if (is_leaf()) {
+            const unsigned slot = load_order().slot(k);
+            return {start[slot].get(), key[slot].get(), 0};
+        }
+        return {start[k].get(), last[k].get(), gap[k].get()};
+    }
+    void set_sum(unsigned i, const Summary& sum) {
+        start[i].set(sum.start);
+        last[i].set(sum.last);
+        gap[i].set(sum.gap);
+    }
+    /// Of all of it. Not empty.
     Summary summary() const;
 
     sync::Shared<std::uint32_t> level;     // 0: leaf
@@ -112,8 +127,11 @@ class alignas(64) TreeNode {
     /// search needs no count.
     std::array<sync::Shared<std::uint64_t>, kSlots> key{};
     std::array<sync::Atomic<void*>, kSlots> child{};
-    /// Leaf: as constant as the slot. Branch: for the writer only, changed in place.
-    std::array<sync::Shared<Summary>, kSlots> sums{};
+    /// Leaf: of the entry, as constant as the slot. Branch: child's summary, for the writer only,
+    /// changed in place.
+    std::array<sync::Shared<std::uint64_t>, kSlots> start{};
+    std::array<sync::Shared<std::uint64_t>, kSlots> last{};  // of a branch
+    std::array<sync::Shared<std::uint64_t>, kSlots> gap{};   // of a branch
     sync::Shared<std::uint32_t> used;  // slots of a leaf written so far; for the writer
     /// Links the stock and the retired nodes.
     sync::Shared<TreeNode*> link;

@@ -20,7 +20,8 @@ class VmaAccess {
     /// Waits until only `rest` holders are left and keeps new ones out. False if the count is 0
     /// already. (__vma_enter_locked)
     static bool exclude(Vma& vma, std::uint32_t rest);
-    static void readmit(Vma& vma);
+    /// Ends what `exclude` has begun.
+    static void readmit(Vma& vma, std::uint32_t rest);
 
     static std::uint32_t lock_seq(const Vma& vma) {
         return vma.lock_seq_.load(sync::Order::relaxed);

@@ -34,19 +34,21 @@ bool VmaAccess::exclude(Vma& vma, std::uint32_t rest) {
     do {
         if (seen == 0) return false;
         SF_DEBUG_ASSERT((seen & kExcludeReaders) == 0);  // one writer at a time: mmap W
+        // Acquire: pairs with the release in `lower`; what readers did is behind us.
     } while (!vma.refcnt_.compare_exchange(seen, seen + kExcludeReaders, Order::acquire,
                                            Order::relaxed));
-    for (;;) {
-        // Acquire: pairs with the release in `lower`; what readers did is behind us.
-        seen = vma.refcnt_.load(Order::acquire);
-        if (seen == kExcludeReaders + rest) return true;
+    seen += kExcludeReaders;
+    while (seen != kExcludeReaders + rest) {
         vma.refcnt_.wait(seen, Order::relaxed);
+        seen = vma.refcnt_.load(Order::acquire);
     }
+    return true;
 }
 
-void VmaAccess::readmit(Vma& vma) {
-    // Release: a reader that raises the count from here on (acquire) sees the sequence.
-    vma.refcnt_.fetch_sub(kExcludeReaders, Order::release);
+void VmaAccess::readmit(Vma& vma, std::uint32_t rest) {
+    // A store: with the readers kept out and gone, the count is the writer's. Release: a reader
+    // that raises it from here on (acquire) sees the sequence.
+    vma.refcnt_.store(rest, Order::release);
 }
 
 void vma_start_write(const MmapWriteGuard& mmap, Vma& vma) {
@@ -60,7 +62,7 @@ void vma_start_write(const MmapWriteGuard& mmap, Vma& vma) {
     const bool attached = VmaAccess::exclude(vma, 1);
     SF_ASSERT(attached);
     VmaAccess::set_lock_seq(vma, seq);
-    VmaAccess::readmit(vma);
+    VmaAccess::readmit(vma, 1);
     lockdep::release(LockId::vma_lock, &vma);
 }
 
@@ -81,7 +83,7 @@ void VmaAccess::detach(Vma& vma) {
     // Acquire: as in `exclude`, for the case that no reader is left.
     const std::uint32_t before = vma.refcnt_.fetch_sub(1, Order::acquire);
     SF_ASSERT(before != 0);
-    if (before != 1 && exclude(vma, 0)) readmit(vma);
+    if (before != 1 && exclude(vma, 0)) readmit(vma, 0);
     SF_DEBUG_ASSERT(!vma.is_attached());
 }
 

@@ -34,11 +34,6 @@ void RwWord::lock_shared() {
     }
 }
 
-void RwWord::unlock_shared() {
-    const std::uint32_t before = state_.fetch_sub(1, Order::seq_cst);
-    if ((before & kReaders) == 1) wake_waiters();
-}
-
 bool RwWord::try_lock() {
     std::uint32_t seen = state_.load(Order::relaxed);
     while ((seen & (kWriter | kReaders)) == 0) {
@@ -48,7 +43,7 @@ bool RwWord::try_lock() {
     return false;
 }
 
-void RwWord::lock() {
+void RwWord::lock_slow() {
     while (!try_lock()) {
         std::uint32_t seen = state_.load(Order::relaxed);
         if ((seen & (kWriter | kReaders)) == 0) continue;
@@ -58,17 +53,6 @@ void RwWord::lock() {
         }
         sleep_on(seen | kWriterWaits);
     }
-}
-
-void RwWord::unlock() {
-    // Whoever waits tries again: readers and writers alike.
-    state_.exchange(0, Order::seq_cst);
-    wake_waiters();
-}
-
-void RwWord::downgrade() {
-    state_.exchange(1, Order::seq_cst);
-    wake_waiters();
 }
 
 }  // namespace surefoot::inline SF_BUILD::sync

@@ -33,11 +33,24 @@ class RwWord {
   public:
     bool try_lock_shared();
     void lock_shared();
-    void unlock_shared();
+    void unlock_shared() {
+        const std::uint32_t before = state_.fetch_sub(1, Order::seq_cst);
+        if ((before & kReaders) == 1) wake_waiters();
+    }
     bool try_lock();
-    void lock();
-    void unlock();
-    void downgrade();
+    void lock() {
+        std::uint32_t seen = 0;
+        if (!state_.compare_exchange(seen, kWriter, Order::acquire, Order::relaxed)) lock_slow();
+    }
+    void unlock() {
+        // Whoever waits tries again: readers and writers alike.
+        state_.exchange(0, Order::seq_cst);
+        wake_waiters();
+    }
+    void downgrade() {
+        state_.exchange(1, Order::seq_cst);
+        wake_waiters();
+    }
 
   private:
     static constexpr std::uint32_t kWriter = 1U << 31;
@@ -48,6 +61,7 @@ class RwWord {
         // seq_cst: pairs with the increment of `sleepers_` before a sleeper looks at the state.
         if (sleepers_.load(Order::seq_cst) != 0) state_.notify_all();
     }
+    void lock_slow();
     void sleep_on(std::uint32_t seen);
 
     Atomic<std::uint32_t> state_{0};

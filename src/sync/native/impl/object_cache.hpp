@@ -29,25 +29,24 @@ class ObjectCache {
     /// @return null when there is no memory
     T* alloc() noexcept {
         if (should_fail(plan_)) return nullptr;
-        Magazine& mine = magazines_.mine();
-        Guard guard(mine.lock);
-        if (mine.count == 0 && !refill(mine)) return nullptr;
-        ++mine.allocated;
-        return mine.objects[--mine.count];
+        const Holder mine(magazines_);
+        if (mine->count == 0 && !refill(*mine)) return nullptr;
+        mine->add_allocated(1);
+        return mine->objects[--mine->count];
     }
 
     void free(T* object) noexcept {
-        Magazine& mine = magazines_.mine();
-        Guard guard(mine.lock);
-        if (mine.count == kMagazine) spill(mine);
-        --mine.allocated;
-        mine.objects[mine.count++] = object;
+        const Holder mine(magazines_);
+        if (mine->count == kMagazine) spill(*mine);
+        mine->add_allocated(-1);
+        mine->objects[mine->count++] = object;
     }
 
     /// Objects given out and not freed. Exact when no other thread is in a call.
     std::int64_t in_use() const {
         std::int64_t sum = 0;
-        magazines_.for_each([&](const Magazine& m) { sum += m.allocated; });
+        magazines_.for_each(
+            [&](const Magazine& m) { sum += m.allocated.load(Order::relaxed); });
         return sum;
     }
 
@@ -56,11 +55,16 @@ class ObjectCache {
     static constexpr std::size_t kChunk = 64;
 
     struct Magazine {
-        mutable SpinLock<LockId::leaf> lock;
+        SpinLock<LockId::leaf> lock;
         std::size_t count = 0;
-        std::int64_t allocated = 0;
+        Atomic<std::int64_t> allocated{0};  // for `in_use`, which takes no lock
         std::array<T*, kMagazine> objects;
+
+        void add_allocated(std::int64_t n) {
+            allocated.store(allocated.load(Order::relaxed) + n, Order::relaxed);
+        }
     };
+    using Holder = SlotHolder<Magazine>;
 
     /// Half a magazine from the depot, or from a new chunk.
     bool refill(Magazine& mine) noexcept {
