@@ -11,11 +11,12 @@ void give_up(std::string_view what) {
     std::exit(1);
 }
 
-World::World(std::uint64_t memory_bytes) {
+World::World(std::uint64_t memory_bytes, std::uint32_t fault_around) {
     auto machine = api::Machine::create({.memory_bytes = memory_bytes});
     must(machine.has_value(), "a machine");
     machine_ = std::move(*machine);
-    auto mm = mm::Mm::create(machine_->system(), {.task_size = VirtAddr(1ULL << 46)});
+    auto mm = mm::Mm::create(machine_->system(), {.task_size = VirtAddr(1ULL << 46),
+                                                  .fault_around = fault_around});
     must(mm.has_value(), "an address space");
     mm_ = std::move(*mm);
 }

@@ -14,7 +14,7 @@ static_assert(kPage == arch::kPageSize);
 
 class World {
 public:
-    explicit World(std::uint64_t memory_bytes = 256ULL << 20);
+    explicit World(std::uint64_t memory_bytes = 256ULL << 20, std::uint32_t fault_around = 1);
 
     mm::Mm& mm() { return *mm_; }
     api::Machine& machine() { return *machine_; }

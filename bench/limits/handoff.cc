@@ -88,6 +88,33 @@ void HandoffPair::round_trips(std::uint64_t n) {
 
 namespace {
 
+// Whether system calls are dispatched: read by the host kernel, written by the handler.
+volatile char dispatch_selector = SYSCALL_DISPATCH_FILTER_ALLOW;
+
+void on_dispatched(int, siginfo_t*, void*) {
+    dispatch_selector = SYSCALL_DISPATCH_FILTER_ALLOW;
+}
+
+}  // namespace
+
+void dispatched_calls(std::uint64_t n) {
+    struct sigaction action {};
+    struct sigaction before {};
+    action.sa_sigaction = on_dispatched;
+    action.sa_flags = SA_SIGINFO;
+    sigaction(SIGSYS, &action, &before);
+    must(prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &dispatch_selector) == 0,
+         "system call dispatch");
+    for (std::uint64_t i = 0; i < n; ++i) {
+        dispatch_selector = SYSCALL_DISPATCH_FILTER_BLOCK;
+        syscall(SYS_getppid);
+    }
+    prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);
+    sigaction(SIGSYS, &before, nullptr);
+}
+
+namespace {
+
 // A signal handler has no other way to its object.
 SignalFiller* filling = nullptr;
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the runner can't beat: a futex handoff between two processes on one CPU, and a page that
-// a signal handler maps.
+// What the runner can't beat: a futex handoff between two processes on one CPU, a system call that
+// is dispatched to a signal handler, and a page that a signal handler maps.
 
 #include <signal.h>
 #include <sys/types.h>
@@ -26,6 +26,9 @@ private:
     int cpu_;
     pid_t partner_;
 };
+
+/// Makes `n` system calls that the host dispatches to a handler of SIGSYS.
+void dispatched_calls(std::uint64_t n);
 
 /// Pages of a file that a handler of SIGSEGV maps when they are touched.
 class SignalFiller {

@@ -1,6 +1,8 @@
 // What a guest sees of the runner: exits, faults, refills and shootdowns on the mirror, with the
 // real memory manager behind them. Wall time: the work is spread over processes.
 
+#include <sched.h>
+
 #include <memory>
 
 #include "cpu/cpu.hpp"
@@ -10,30 +12,48 @@
 #include "limits/handoff.hpp"
 #include "rows/rows.hpp"
 
-// Stores rsi to each of rdx pages from rdi on, then a system call; again.
+// A system call, then stores of rsi to each of rdx pages from rdi on; again.
 asm(R"(.pushsection .rodata
 .globl guest_store_sweep
 .globl guest_store_sweep_end
 guest_store_sweep:
-1: mov %rdi, %r8; mov %rdx, %r9
+1: syscall; mov %rdi, %r8; mov %rdx, %r9
 2: mov %rsi, (%r8); add $4096, %r8; dec %r9; jnz 2b
    syscall; jmp 1b
 guest_store_sweep_end:
 .popsection)");
+
+// Writes where rdi points, for ever.
+asm(R"(.pushsection .rodata
+.globl guest_keep_writing
+.globl guest_keep_writing_end
+guest_keep_writing:
+1: incq (%rdi); jmp 1b
+guest_keep_writing_end:
+.popsection)");
 GUEST_CODE(store_sweep)
+GUEST_CODE(keep_writing)
 
 namespace surefoot::bench {
 namespace {
 
-constexpr std::uint64_t kPages = 256;
+constexpr std::uint64_t kPages = 512;
 
 /// A guest thread on the mirror.
 class Guest {
 public:
-    Guest(std::span<const unsigned char> code, std::uint32_t fill_around) {
+    /// Pages that a fill of present entries, and that a fault, may bring along.
+    struct Around {
+        std::uint32_t fill = 1;
+        std::uint32_t fault = 1;
+    };
+
+    explicit Guest(std::span<const unsigned char> code, Around around = {1, 1})
+        : world_(256ULL << 20, around.fault) {
         auto backend = cpu::make_mirror({.arena_fd = world_.machine().arena_fd(),
                                          .arena_bytes = world_.machine().arena_bytes(),
-                                         .fill_around = fill_around});
+                                         .fill_around = around.fill,
+                                         .fault_around = around.fault});
         must(backend.has_value(), "the mirror");
         backend_ = std::move(*backend);
         auto space = backend_->create_space(arch::to_phys(mm().tables.root()));
@@ -57,17 +77,30 @@ public:
     Guest(const Guest&) = delete;
     Guest& operator=(const Guest&) = delete;
 
-    /// Until the next system call; faults are resolved.
-    void run_to_syscall() {
+    /// Until the next system call, or kick; faults are resolved.
+    void run_to(cpu::Exit::Kind end) {
         for (;;) {
             const cpu::Exit exit = vcpu_->run(regs);
-            if (exit.kind == cpu::Exit::Kind::syscall) return;
+            if (exit.kind == end) return;
             must(exit.kind == cpu::Exit::Kind::fault, "the guest");
             const auto access = (exit.code & cpu::FaultCode::kFetch) != 0   ? mm::Access::exec
                                 : (exit.code & cpu::FaultCode::kWrite) != 0 ? mm::Access::write
                                                                             : mm::Access::read;
             must(mm::handle_fault(mm(), exit.va, access) == mm::FaultResult::handled, "a fault");
         }
+    }
+    void run_to_syscall() { run_to(cpu::Exit::Kind::syscall); }
+    /// For guests whose system calls come in pairs around a sweep: an entry in between executes
+    /// what lazy shootdowns left behind, which is not the sweep's to pay.
+    Reading sweep() {
+        run_to_syscall();
+        return timed(kPages, [&](std::uint64_t) { run_to_syscall(); });
+    }
+    /// The first word of the data, as the guest wrote it.
+    std::uint64_t word() {
+        const auto value = mm::get_user<std::uint64_t>(mm(), data);
+        must(value.has_value(), "guest memory");
+        return *value;
     }
     void discard() { world_.discard(data, kPages); }
     mm::Mm& mm() { return world_.mm(); }
@@ -100,15 +133,26 @@ Case handoffs(std::uint64_t n) {
     }};
 }
 
+Case dispatched_handoffs(std::uint64_t n) {
+    auto pair = std::make_shared<HandoffPair>();
+    return {Column::limit, [=] {
+        return timed(n, [&](std::uint64_t ops) {
+            dispatched_calls(ops);
+            pair->round_trips(ops);
+        });
+    }};
+}
+
 std::vector<Case> syscall_cases(const Scale& scale) {
     const std::uint64_t n = scale.operations(500);
-    auto guest = std::make_shared<Guest>(syscalls_code(), 1);
+    auto guest = std::make_shared<Guest>(syscalls_code());
     return {{Column::surefoot, [=] {
                 return timed(n, [&](std::uint64_t ops) {
                     for (std::uint64_t i = 0; i < ops; ++i) guest->run_to_syscall();
                 });
             }},
-            handoffs(n)};
+            // The guest's call arrives as a signal in one process, and is served in another.
+            dispatched_handoffs(n)};
 }
 
 /// A host page that is not mapped is touched, the signal handler maps it: what a fill can't beat.
@@ -125,22 +169,22 @@ Case fills(bool handoff) {
     }};
 }
 
-std::vector<Case> fault_cases(std::uint32_t fill_around) {
-    auto guest = std::make_shared<Guest>(store_sweep_code(), fill_around);
+std::vector<Case> fault_cases(Guest::Around around) {
+    auto guest = std::make_shared<Guest>(store_sweep_code(), around);
     return {{Column::surefoot, [=] {
                 guest->discard();
-                return timed(kPages, [&](std::uint64_t) { guest->run_to_syscall(); });
+                return guest->sweep();
             }},
             fills(true)};
 }
 
 /// The entries stay, the mirror forgets them.
-std::vector<Case> refill_cases(std::uint32_t fill_around) {
-    auto guest = std::make_shared<Guest>(store_sweep_code(), fill_around);
-    guest->run_to_syscall();
+std::vector<Case> refill_cases(Guest::Around around) {
+    auto guest = std::make_shared<Guest>(store_sweep_code(), around);
+    guest->sweep();
     return {{Column::surefoot, [=] {
                 guest->space().invalidate_all();
-                return timed(kPages, [&](std::uint64_t) { guest->run_to_syscall(); });
+                return guest->sweep();
             }},
             fills(false)};
 }
@@ -154,25 +198,26 @@ Reading shoot(Guest& guest, std::uint64_t n) {
     });
 }
 
-std::vector<Case> lazy_cases(const Scale& scale) {
-    const std::uint64_t n = scale.operations(1'000);
-    auto guest = std::make_shared<Guest>(store_sweep_code(), 1);
-    guest->run_to_syscall();
-    return {{Column::surefoot, [=] { return shoot(*guest, n); }}};
+std::vector<Case> lazy_cases() {
+    // As many as the list of ranges holds: then it would become "everything", and cost less.
+    constexpr std::uint64_t kRanges = 64;
+    auto guest = std::make_shared<Guest>(store_sweep_code());
+    return {{Column::surefoot, [=] {
+                guest->sweep();
+                return shoot(*guest, kRanges);
+            }}};
 }
 
 std::vector<Case> active_cases(const Scale& scale) {
     const std::uint64_t n = scale.operations(50);
-    auto guest = std::make_shared<Guest>(spin_code(), 1);
+    auto guest = std::make_shared<Guest>(keep_writing_code());
     return {{Column::surefoot, [=] {
-                auto thread = sync::Thread::start([&] {
-                    while (guest->vcpu().run(guest->regs).kind != cpu::Exit::Kind::kicked) {
-                        must(mm::handle_fault(guest->mm(), VirtAddr(guest->regs.rip),
-                                              mm::Access::exec) == mm::FaultResult::handled,
-                             "a fault");
-                    }
-                });
+                const std::uint64_t before = guest->word();
+                auto thread =
+                    sync::Thread::start([&] { guest->run_to(cpu::Exit::Kind::kicked); });
                 must(thread.has_value(), "a thread");
+                // Until it runs, shootdowns would be lazy.
+                while (guest->word() == before) sched_yield();
                 const Reading reading = shoot(*guest, n);
                 guest->vcpu().kick();
                 thread->join();
@@ -198,19 +243,21 @@ constexpr Target at_most(double value) { return {Target::Kind::at_most, value}; 
 }  // namespace
 
 void add_runner_rows(std::vector<Row>& rows) {
-    rows.push_back(row("run.syscall", "a guest's system call; limit: futex handoff on one CPU",
+    rows.push_back(row("run.syscall", "a guest's system call; limit: a dispatched one and a handoff",
                        ratio(1.2), syscall_cases));
     rows.push_back(row("run.fault", "demand-zero fault; limit: a signal, an mmap and a handoff",
-                       ratio(1.2), [](const Scale&) { return fault_cases(1); }));
-    rows.push_back(row("run.sweep", "the same, a page of a sweep with fill-around 16", at_most(1000),
-                       [](const Scale&) { return fault_cases(16); }));
+                       ratio(1.2), [](const Scale&) { return fault_cases({}); }));
+    rows.push_back(row("run.sweep", "the same, a page of a sweep; as surefoot run has it",
+                       at_most(1000),
+                       [](const Scale&) { return fault_cases({16, 64}); }));
     rows.push_back(row("run.refill", "present entry not in the mirror; limit: a signal and an mmap",
-                       ratio(1.2), [](const Scale&) { return refill_cases(1); }));
+                       ratio(1.2), [](const Scale&) { return refill_cases({}); }));
     rows.push_back(row("run.refill16", "the same, a page of a sweep with fill-around 16",
-                       at_most(1100), [](const Scale&) { return refill_cases(16); }));
+                       at_most(1100), [](const Scale&) { return refill_cases({16, 1}); }));
     rows.push_back(row("run.shootdown.lazy", "invalidation, no thread of the space in guest code",
-                       at_most(200), lazy_cases));
-    rows.push_back(row("run.shootdown.active", "invalidation, one thread in guest code; limit: a handoff",
+                       at_most(200), [](const Scale&) { return lazy_cases(); }));
+    rows.push_back(row("run.shootdown.active",
+                       "invalidation of a page that one thread is writing; limit: a handoff",
                        std::nullopt, active_cases));
 }
 

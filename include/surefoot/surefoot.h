@@ -111,6 +111,10 @@ struct sf_space_options {
     /* NULL: nothing caches translations. */
     sf_invalidate_fn invalidate;
     void *invalidate_context;
+    /* Pages that the first write to private anonymous memory may populate at once, where as many
+     * lie populated in front of it: a power of two, 1 to 512; 0: 1. (multi-size THP) */
+    uint32_t fault_around;
+    uint32_t reserved; /* 0 */
 };
 
 /* The space goes into *out. `options` may be NULL. Returns 0, -EINVAL, -E2BIG, -ENOMEM. */

@@ -144,6 +144,9 @@ struct SpaceOptions {
     Limits limits = {};
     /// mlock is not limited. (CAP_IPC_LOCK)
     bool may_lock_all = false;
+    /// Pages that the first write to private anonymous memory may populate at once, where as many
+    /// lie populated in front of it: a power of two, 1 to 512. 1: as Linux without multi-size THP.
+    std::uint32_t fault_around = 1;
     /// Null: nothing caches translations.
     Invalidate invalidate = nullptr;
     void* invalidate_context = nullptr;

@@ -76,6 +76,7 @@ SpaceOptions to_options(const sf_space_options& from) {
     to.limits.stack = or_default(from.limit_stack, to.limits.stack);
     to.limits.memlock = or_default(from.limit_memlock, to.limits.memlock);
     to.may_lock_all = from.may_lock_all != 0;
+    if (from.fault_around != 0) to.fault_around = from.fault_around;
     return to;
 }
 
@@ -148,6 +149,7 @@ std::uint64_t sf_counter(const sf_machine* machine, unsigned index) {
 int sf_space_create(sf_machine* machine, const sf_space_options* options, sf_space** out) {
     sf_space_options given{};
     if (const int error = take_options(options, given)) return error;
+    if (given.reserved != 0) return -EINVAL;
     std::unique_ptr<sf_space> handle(new (std::nothrow) sf_space);
     if (handle == nullptr) return -ENOMEM;
     SpaceOptions wanted = to_options(given);

@@ -20,6 +20,9 @@ Result<mm::MmOptions> to_mm_options(const SpaceOptions& options) {
     const std::uint64_t task_size = options.task_size == 0 ? end : options.task_size;
     if (task_size % arch::kPageSize != 0) return Errno::inval;
     if (task_size < kMinTaskSize || task_size > end) return Errno::inval;
+    if (!is_power_of_two(options.fault_around) || options.fault_around > format.entries()) {
+        return Errno::inval;
+    }
     if (options.start_brk >= task_size || options.mmap_min_addr >= task_size) return Errno::inval;
     return mm::MmOptions{.format = format,
                          .task_size = VirtAddr(task_size),
@@ -28,7 +31,8 @@ Result<mm::MmOptions> to_mm_options(const SpaceOptions& options) {
                                     .stack = options.limits.stack,
                                     .memlock = options.limits.memlock},
                          .mmap_min_addr = options.mmap_min_addr,
-                         .may_lock_all = options.may_lock_all};
+                         .may_lock_all = options.may_lock_all,
+                         .fault_around = options.fault_around};
 }
 
 mm::Access to_access(Access access) {

@@ -206,8 +206,9 @@ class Run {
             return cpu::make_kvm(
                 {.arena = {machine_->arena_base(), machine_->arena_bytes()}});
         }
-        return cpu::make_mirror(
-            {.arena_fd = machine_->arena_fd(), .arena_bytes = machine_->arena_bytes()});
+        return cpu::make_mirror({.arena_fd = machine_->arena_fd(),
+                                 .arena_bytes = machine_->arena_bytes(),
+                                 .fault_around = options_.fault_around});
     }
 
     int backend_failed(Errno error) {
@@ -226,7 +227,8 @@ class Run {
     int build_space() {
         auto mm = mm::Mm::create(machine_->system(), {.task_size = backend_->guest_end(),
                                                       .limits = host_limits(),
-                                                      .may_lock_all = may_lock_all()});
+                                                      .may_lock_all = may_lock_all(),
+                                                      .fault_around = options_.fault_around});
         if (!mm) return fail("--memory", "too small to run anything");
         mm_ = std::move(*mm);
         auto space = backend_->create_space(arch::to_phys(mm_->tables.root()));

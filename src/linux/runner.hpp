@@ -14,6 +14,9 @@ struct RunOptions {
     enum class Cpu : std::uint8_t { mirror, kvm };
     Cpu cpu = Cpu::mirror;
     std::uint64_t memory_bytes = 1ULL << 30;
+    /// See mm::MmOptions. A power of two, up to kMaxFaultAround.
+    static constexpr std::uint32_t kMaxFaultAround = 512;
+    std::uint32_t fault_around = 64;
 
     /// The program (looked up in PATH unless it has a slash) and its arguments.
     std::vector<std::string> command;

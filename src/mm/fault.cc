@@ -1,12 +1,17 @@
 #include "mm/fault.hpp"
 
+#include <algorithm>
+#include <bit>
+
 namespace surefoot::inline SF_BUILD::mm {
 namespace {
 
 using arch::Format;
 using arch::pte_t;
 using pgtable::PmdSlot;
+using pgtable::PteMap;
 using pgtable::PteMapLocked;
+using pgtable::PteMapRcu;
 using pgtable::PteMapRw;
 using phys::Frame;
 using phys::FrameFlags;
@@ -17,11 +22,18 @@ pte_t make_pte(Pfn frame, arch::LeafBits bits) {
 }
 
 /// Dirty as soon as it is writable: the back end maps a page writable only once it is dirty.
-pte_t make_written_pte(Pfn frame, VmaFlags flags) {
+arch::LeafBits written_bits(VmaFlags flags) {
     arch::LeafBits bits = read_only_bits(flags);
     bits.write = true;
     bits.dirty = true;
-    return make_pte(frame, bits);
+    return bits;
+}
+
+pte_t make_written_pte(Pfn frame, VmaFlags flags) { return make_pte(frame, written_bits(flags)); }
+
+arch::LeafBits first_bits(const Fault& f) {
+    const VmaFlags flags = f.vma.flags();
+    return f.access == Access::write ? written_bits(flags) : read_only_bits(flags);
 }
 
 FaultOutcome lost(const Fault& f, Event event) {
@@ -38,51 +50,102 @@ FaultOutcome prepare_anon_vma(const Fault& f) {
     return mm::prepare_anon_vma(f.mm, f.vma, mmap);
 }
 
-/// A page to be installed; dropped again unless it was.
+/// A page to be installed, or several in a row; dropped again unless they were.
 class PendingPage {
 public:
     /// Whether others can know the frame already.
     enum class Known : std::uint8_t { to_us, to_others };
     PendingPage(Mm& mm, Pfn pfn, Known known = Known::to_us) : mm_(mm), pfn_(pfn), known_(known) {}
+    /// `pages` frames from `first` on, known to us alone.
+    PendingPage(Mm& mm, Pfn first, std::uint32_t pages) : mm_(mm), pfn_(first), pages_(pages) {}
     ~PendingPage() {
-        if (pfn_) mm_.system.frames.put(pfn_);
+        if (!pfn_) return;
+        for (std::uint32_t i = 0; i < pages_; ++i) mm_.system.frames.put(pfn_ + i);
     }
     PendingPage(const PendingPage&) = delete;
     PendingPage& operator=(const PendingPage&) = delete;
 
     explicit operator bool() const { return static_cast<bool>(pfn_); }
     Pfn pfn() const { return pfn_; }
+    std::uint32_t pages() const { return pages_; }
     Frame& frame() const { return mm_.tables.frame(pfn_); }
 
     /// Its reference becomes the mapping's. Locks: PTL. The reference is older than the count of
     /// mappings, so that refcount >= mapcount always (M25).
     void mapped() {
         if (known_ == Known::to_us) {
-            frame().mapcount.store(1, Order::relaxed);
+            for (std::uint32_t i = 0; i < pages_; ++i) {
+                mm_.tables.frame(pfn_ + i).mapcount.store(1, Order::relaxed);
+            }
         } else {
             frame().mapcount.fetch_add(1, Order::relaxed);
         }
-        mm_.rss.add(rss_kind(frame()), 1);
+        mm_.rss.add(rss_kind(frame()), pages_);
         pfn_ = Pfn::none();
     }
 
 private:
     Mm& mm_;
     Pfn pfn_;
-    Known known_;
+    std::uint32_t pages_ = 1;
+    Known known_ = Known::to_us;
 };
 
-/// Maps `page` with `entry` where nothing is mapped yet.
-FaultOutcome install_page(const Fault& f, const PmdSlot& pmd, PendingPage& page, pte_t entry,
-                          Event event) {
+/// How many entries from `va` on are none, up to `most`; all of them lie in the map's table.
+std::uint32_t count_none(const PteMap& map, VirtAddr va, std::uint32_t most) {
+    std::uint32_t n = 0;
+    while (n < most && Format::is_none(map.load(va + n * arch::kPageSize))) ++n;
+    return n;
+}
+
+/// Maps `page`, from the fault's address on, where nothing is mapped yet.
+FaultOutcome install_page(const Fault& f, const PmdSlot& pmd, PendingPage& page, Event event) {
     if (!pgtable::pte_alloc(f.mm.tables, pmd, f.right)) return FaultOutcome::oom;
+    const arch::LeafBits bits = first_bits(f);
     PteMapLocked map(f.mm.tables, pmd, f.right);
     if (!map) return lost(f, Event::fault_lost_table);
-    if (!Format::is_none(map.load(f.va))) return lost(f, Event::fault_lost_entry);
+    const std::uint32_t pages = page.pages();
+    if (count_none(map, f.va, pages) < pages) return lost(f, Event::fault_lost_entry);
+    const Pfn first = page.pfn();
     page.mapped();
-    map.install(f.va, entry, f.right);
+    for (std::uint32_t i = 0; i < pages; ++i) {
+        map.install(f.va + i * arch::kPageSize, make_pte(first + i, bits), f.right);
+    }
     f.mm.count(event);
+    if (pages > 1) f.mm.count(Event::fault_around, pages - 1);
     return FaultOutcome::handled;
+}
+
+/// How many pages were populated directly in front of `f.va`, up to `most`, in its table and VMA.
+std::uint32_t count_populated_before(const Fault& f, const PteMap& map, VirtAddr start,
+                                     std::uint32_t most) {
+    std::uint32_t n = 0;
+    for (VirtAddr va = f.va; n < most && va > start; ++n) {
+        va = va - arch::kPageSize;
+        const pte_t entry = map.load(va);
+        if (!Format::is_present(entry) || Format::is_special(entry)) break;
+    }
+    return n;
+}
+
+/// The order of the block of pages, aligned to its size, that a first write at `f.va` populates:
+/// no larger than the run of pages in front of it, so that memory at most doubles however sparse
+/// its use. What was seen without the table's lock is checked under it. (alloc_anon_folio)
+unsigned fault_around_order(const Fault& f, const PmdSlot& pmd) {
+    const std::uint32_t most = f.mm.options.fault_around;
+    if (most == 1 || f.vma.has(VmaFlag::nohugepage)) return 0;
+    const PteMapRcu map(f.mm.tables, pmd, f.right);
+    if (!map) return 0;
+    const std::uint64_t span = f.mm.tables.format().span(arch::PtLevel::pmd);
+    const VirtAddr table = f.va.align_down(span);
+    const VaRange within = intersect(f.vma.range(), {table, table + span});
+    const std::uint32_t before = count_populated_before(f, map, within.start, most);
+    const std::uint64_t left = (within.end - f.va) >> arch::kPageShift;
+    const std::uint32_t room = count_none(
+        map, f.va, static_cast<std::uint32_t>(std::min<std::uint64_t>(before, left)));
+    if (room == 0) return 0;
+    const auto aligned = static_cast<unsigned>(std::countr_zero(f.va.raw() >> arch::kPageShift));
+    return std::min(static_cast<unsigned>(std::bit_width(room)) - 1, aligned);
 }
 
 FaultOutcome map_zero_page(const Fault& f, const PmdSlot& pmd) {
@@ -101,10 +164,14 @@ FaultOutcome map_zero_page(const Fault& f, const PmdSlot& pmd) {
 FaultOutcome do_anonymous_page(const Fault& f, const PmdSlot& pmd) {
     if (f.access != Access::write) return map_zero_page(f, pmd);
     if (const auto ready = prepare_anon_vma(f); ready != FaultOutcome::handled) return ready;
-    PendingPage page(f.mm, f.mm.system.frames.alloc(phys::Fill::zero));
+    phys::FrameAllocator& frames = f.mm.system.frames;
+    if (const unsigned order = fault_around_order(f, pmd); order > 0) {
+        PendingPage block(f.mm, frames.alloc_run(order, phys::Fill::zero), 1U << order);
+        if (block) return install_page(f, pmd, block, Event::fault_anon);
+    }
+    PendingPage page(f.mm, frames.alloc(phys::Fill::zero));
     if (!page) return FaultOutcome::oom;
-    const pte_t entry = make_written_pte(page.pfn(), f.vma.flags());
-    return install_page(f, pmd, page, entry, Event::fault_anon);
+    return install_page(f, pmd, page, Event::fault_anon);
 }
 
 FaultOutcome outcome_of(Errno error) {
@@ -125,20 +192,14 @@ FaultOutcome do_private_file_page(const Fault& f, const PmdSlot& pmd) {
     if (!read) return outcome_of(read.error());
     f.mm.count(Event::pgmajfault);
     if (!write) page.frame().set_kind(FrameFlags::kFileCopy, 0);
-    const VmaFlags flags = f.vma.flags();
-    const pte_t entry = write ? make_written_pte(page.pfn(), flags)
-                              : make_pte(page.pfn(), read_only_bits(flags));
-    return install_page(f, pmd, page, entry, Event::fault_file);
+    return install_page(f, pmd, page, Event::fault_file);
 }
 
 FaultOutcome do_shared_page(const Fault& f, const PmdSlot& pmd) {
     const Result<Pfn> frame = f.vma.backing()->shared_frame(f.vma.page_index(f.va));
     if (!frame) return outcome_of(frame.error());
     PendingPage page(f.mm, *frame, PendingPage::Known::to_others);
-    const VmaFlags flags = f.vma.flags();
-    const pte_t entry = f.access == Access::write ? make_written_pte(page.pfn(), flags)
-                                                  : make_pte(page.pfn(), read_only_bits(flags));
-    return install_page(f, pmd, page, entry, Event::fault_shmem);
+    return install_page(f, pmd, page, Event::fault_shmem);
 }
 
 FaultOutcome do_missing_page(const Fault& f, const PmdSlot& pmd) {

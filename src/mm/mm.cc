@@ -16,6 +16,7 @@ Mm::Mm(System& owner, const MmOptions& wanted)
 
 Result<MmPtr> Mm::create(System& system, const MmOptions& options) {
     SF_ASSERT(options.task_size <= options.format.end());
+    SF_ASSERT(is_power_of_two(options.fault_around));
     if (sync::should_fail(system.fail_plan)) return Errno::nomem;
     MmPtr mm(new (std::nothrow) Mm(system, options));
     if (mm == nullptr) return Errno::nomem;

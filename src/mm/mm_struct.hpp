@@ -33,6 +33,9 @@ struct MmOptions {
     std::uint32_t max_map_count = 65530;
     /// CAP_IPC_LOCK: mlock is not limited.
     bool may_lock_all = false;
+    /// Pages that the first write to private anonymous memory may populate at once: a power of two,
+    /// at most those of a PTE table. 1: as Linux without multi-size THP.
+    std::uint32_t fault_around = 1;
 };
 
 /// Kinds of resident pages, as /proc/PID/status counts them.
@@ -97,7 +100,7 @@ public:
         sync::Atomic<std::uint64_t> memlock;
     } limits;
 
-    void count(Event event) { system.events.count(event); }
+    void count(Event event, std::uint64_t n = 1) { system.events.count(event, n); }
 
 private:
     friend struct MmDeleter;

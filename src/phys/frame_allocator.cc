@@ -46,6 +46,15 @@ Pfn FrameAllocator::alloc_block(unsigned order, Fill fill) {
     return pfn ? prepare(pfn, order, fill) : Pfn::none();
 }
 
+Pfn FrameAllocator::alloc_run(unsigned order, Fill fill) {
+    SF_ASSERT(order <= kMaxOrder);
+    if (sync::should_fail(plan_)) return Pfn::none();
+    const Pfn first = take_counted_block(order);
+    if (!first) return Pfn::none();
+    for (std::uint32_t i = 0; i < block_frames(order); ++i) prepare(first + i, 0, fill);
+    return first;
+}
+
 Pfn FrameAllocator::take_cached() {
     Cache& mine = caches_.mine();
     sync::Guard guard(mine.lock);

@@ -30,6 +30,11 @@ class FrameAllocator {
     Pfn alloc(Fill fill);
     /// 2^order frames, aligned to their size; refcount 1 on the first.
     Pfn alloc_block(unsigned order, Fill fill);
+    /// 2^order single frames in a row, the first aligned to the size of all; each is as `alloc`
+    /// gives it and goes back by itself. (Linux: split_page)
+    /// @return Pfn::none() also when what is free is in pieces, or in caches: nobody is asked to
+    ///         give it back, since the caller can do with one frame
+    Pfn alloc_run(unsigned order, Fill fill);
 
     /// Gives a frame or block back; its refcount is 0 (or it was never shared).
     void free(Pfn pfn);

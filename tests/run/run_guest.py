@@ -4,6 +4,7 @@
 usage: run_guest.py --surefoot "[LAUNCHER] SUREFOOT" MODE ...
 
   same [--stdin FILE] [--options=WORDS] -- PROGRAM ARGS   as when run directly, byte by byte
+  prints REGEX WORDS...                                   standard output
   fails STATUS REGEX WORDS...                             exit status, one line on standard error
   malformed PROGRAM                                       damaged copies of it are refused with 126
   fifo                                                    a FIFO is refused, not waited for
@@ -81,6 +82,14 @@ def fails(surefoot, words, status, regex):
         complain("not one line 'surefoot: WHAT: WHY'")
     if not re.search(regex, text):
         complain(f"the line does not match {regex}")
+
+
+def prints(surefoot, words, regex):
+    result = run(surefoot + ["run"] + words)
+    text = (result.stdout + result.stderr).decode()
+    print(text, end="")
+    if result.returncode != 0 or not re.fullmatch(regex, text):
+        complain(f"exit status {result.returncode}, wanted {regex}")
 
 
 def patched(data, offset, form, value):
@@ -259,6 +268,8 @@ def main():
         same(surefoot, arguments)
     elif mode == "fails":
         fails(surefoot, rest[2:], rest[0], rest[1])
+    elif mode == "prints":
+        prints(surefoot, rest[1:], rest[0])
     elif mode in ("fifo", "closed", "stub_killed"):
         globals()[mode](surefoot, *rest)
     elif mode == "malformed":

@@ -68,8 +68,9 @@ private:
 
 /// One address space and its processors.
 struct Space {
-    explicit Space(api::Machine& machine)
-        : mm(std::move(*mm::Mm::create(machine.system(), {.task_size = VirtAddr(1ULL << 46)}))) {
+    Space(api::Machine& machine, std::uint32_t fault_around)
+        : mm(std::move(*mm::Mm::create(machine.system(), {.task_size = VirtAddr(1ULL << 46),
+                                                          .fault_around = fault_around}))) {
         mm->start_brk.set(kBreak);
         mm->brk.set(kBreak);
         mm->tables.attach(&slow);
@@ -222,10 +223,10 @@ class Stress {
 public:
     static constexpr unsigned kWorkers = 6;
 
-    explicit Stress(std::uint64_t seed) : seed_(seed) {
+    Stress(std::uint64_t seed, std::uint32_t fault_around) : seed_(seed) {
         machine_ = std::move(*api::Machine::create({.memory_bytes = 256ULL << 20}));
-        a_ = std::make_unique<Space>(*machine_);
-        b_ = std::make_unique<Space>(*machine_);
+        a_ = std::make_unique<Space>(*machine_, fault_around);
+        b_ = std::make_unique<Space>(*machine_, fault_around);
         for (unsigned i = 0; i < kWorkers; ++i) {
             processors_.push_back(std::make_unique<GuestCpu>(*a_->mm));
             a_->cpus.add(*processors_.back());
@@ -280,6 +281,7 @@ public:
             std::cout << "lookup " << kOutcomeNames[i] << " " << outcomes_.read(i) << "\n";
         }
     }
+    std::uint64_t pages_around() const { return events().read(mm::Event::fault_around); }
     void check() {
         EXPECT_EQ(mm::check_mm(*a_->mm), "");
         EXPECT_EQ(mm::check_mm(*b_->mm), "");
@@ -355,13 +357,19 @@ private:
     sync::Atomic<std::uint32_t> stop_{0};
 };
 
-TEST(MmStress, threads_lose_every_race_and_leave_a_consistent_address_space) {
-    Stress stress(seed_wanted != 0 ? seed_wanted : test_seed());
+/// The parameter: pages that a fault may populate.
+using MmStress = ::testing::TestWithParam<std::uint32_t>;
+
+TEST_P(MmStress, threads_lose_every_race_and_leave_a_consistent_address_space) {
+    Stress stress(seed_wanted != 0 ? seed_wanted : test_seed(), GetParam());
     stress.run();
     stress.print();
     stress.check();
     EXPECT_EQ(stress.missing(), "");
+    EXPECT_EQ(stress.pages_around() > 0, GetParam() > 1);
 }
+
+INSTANTIATE_TEST_SUITE_P(FaultAround, MmStress, ::testing::Values(1, 16));
 
 }  // namespace
 }  // namespace surefoot::testing

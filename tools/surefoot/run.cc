@@ -21,6 +21,7 @@ struct RunArguments {
     RunOptions options;
     std::string cpu = "auto";
     std::string memory = "1G";
+    std::string fault_around;
     std::string report;
     std::string refused_value;
     CLI::App* app = nullptr;
@@ -58,6 +59,15 @@ std::optional<std::uint64_t> parse_size(const std::string& text) {
     return value << shift;
 }
 
+/// A power of two up to RunOptions::kMaxFaultAround.
+std::optional<std::uint32_t> parse_pages(const std::string& text) {
+    const auto value = parse_size(text);
+    if (!value || *value > RunOptions::kMaxFaultAround || !is_power_of_two(*value)) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint32_t>(*value);
+}
+
 int refuse(const std::string& what, const std::string& why) {
     print_failure(what, why);
     return kExitFailure;
@@ -76,6 +86,14 @@ int run(RunArguments& arguments) {
     const auto memory = parse_size(arguments.memory);
     if (!memory) return refuse("--memory=" + arguments.memory, "not a size like 512M or 2G");
     options.memory_bytes = *memory;
+    if (arguments.app->count("--fault-around") != 0) {
+        const auto pages = parse_pages(arguments.fault_around);
+        if (!pages) {
+            return refuse("--fault-around=" + arguments.fault_around,
+                          "not a power of two from 1 to 512");
+        }
+        options.fault_around = *pages;
+    }
     for (const std::string& pair : options.environment) {
         if (pair.find('=') == std::string::npos || pair.front() == '=') {
             return refuse("--env=" + pair, "not of the form K=V");
@@ -117,6 +135,9 @@ std::function<int()> add_run(CLI::App& app, const std::vector<std::string>& rest
     run_app.add_option("--cpu", arguments->cpu, "mirror (default), kvm, or auto: mirror");
     run_app.add_option("--memory", arguments->memory,
                        "physical memory: a number with K, M, G or T (default 1G)");
+    run_app.add_option("--fault-around", arguments->fault_around,
+                       "pages that one write fault may populate in a sweep: a power of two, 1 for "
+                       "one page\nas Linux without multi-size THP (default 64)");
     run_app
         .add_option("--env", arguments->options.environment,
                     "K=V: add to the environment, or replace there; may be repeated")

@@ -49,6 +49,7 @@ Result<std::unique_ptr<CpuBackend>> make_mirror(MirrorOptions options) noexcept 
     const bool good = options.arena_fd >= 0 && options.arena_bytes > 0 &&
                       options.arena_bytes <= kArenaMax && options.arena_bytes % 4096 == 0 &&
                       is_power_of_two(options.fill_around) &&
+                      is_power_of_two(options.fault_around) &&
                       (options.levels == 4 || options.levels == 5);
     if (!good) return Errno::inval;
     Result<std::string> path = find_zygote(options.zygote_path);

@@ -37,8 +37,11 @@ struct MirrorOptions {
     std::uint32_t spins = 0;
     /// Blank stubs to keep ready.
     std::uint32_t pool = 4;
-    /// Pages that one fill may map: a power of two, 1 for no fill-around.
+    /// Pages that one fill of a present entry may map: a power of two, 1 for no fill-around.
     std::uint32_t fill_around = 16;
+    /// The same for the fill after a fault was resolved: what the memory manager may populate at
+    /// once from the faulting page on.
+    std::uint32_t fault_around = 1;
     /// Levels of the page tables, 4 or 5.
     std::uint32_t levels = 4;
     /// Makes the n-th host call fail. Outlives the back end.

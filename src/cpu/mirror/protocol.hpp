@@ -107,6 +107,7 @@ struct SpaceWords {
     Shared<std::uint64_t> arena_bytes;
     Shared<std::uint32_t> levels;
     Shared<std::uint32_t> fill_around;
+    Shared<std::uint32_t> fault_around;
     Shared<std::uint32_t> spins;
     Shared<std::uint32_t> fsgsbase;
 

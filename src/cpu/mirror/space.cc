@@ -80,6 +80,7 @@ MirrorSpace::MirrorSpace(Shared& shared, std::unique_ptr<StubProcess> stub, Phys
     w.arena_bytes.set(shared.options.arena_bytes);
     w.levels.set(shared.options.levels);
     w.fill_around.set(shared.options.fill_around);
+    w.fault_around.set(shared.options.fault_around);
     w.spins.set(shared.options.spins);
     w.root.store(root.raw(), sync::Order::relaxed);
     shared_.add(*this);

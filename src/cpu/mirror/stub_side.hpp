@@ -55,23 +55,16 @@ public:
     StubSide(Port& port, SpaceWords<Port>& space, Format format)
         : port_(port), space_(space), format_(format) {}
 
-    /// Makes a present entry usable, or says which fault the access is.
+    /// Makes a present entry, and neighbours like it, usable, or says which fault the access is.
     Fill fill(VirtAddr va, Access access) {
-        if (!port_.guest_range().contains(va)) {
-            return {.code = fault_code(WalkResult::not_present, access)};
-        }
-        const std::uint32_t hooks = space_.hooks.load(Order::relaxed);
-        // From the first table load to the end of host_map, so that a shootdown either comes
-        // after the mapping, and removes it, or before the loads, which then see its entries.
-        FillLock<Port> fill_lock(port_, space_, (hooks & space_.kHookNoFillLock) == 0);
-        const PhysAddr root(space_.root.load(Order::relaxed));
-        const Walk walk = walk_tables(format_, port_, root, va, access);
-        if (walk.result != WalkResult::translated) {
-            return {.code = fault_code(walk.result, access)};
-        }
-        if (hooks != 0) pause_here(hooks);
-        const VirtAddr page = va.align_down(Format::kPageSize);
-        return {.kind = map(page, walk.leaf) ? Fill::Kind::mapped : Fill::Kind::refused};
+        return fill_within(window_of(va, space_.fill_around.get()), va, access);
+    }
+
+    /// The same after the server has resolved a fault, which may have populated what comes next.
+    /// What lies before was there before: it is mapped already, or was not wanted yet.
+    Fill fill_resolved(VirtAddr va, Access access) {
+        const VirtAddr end = window_of(va, space_.fault_around.get()).end;
+        return fill_within({va.align_down(Format::kPageSize), end}, va, access);
     }
 
     /// Between the handoff to this thread and its first fill or guest instruction: executes what
@@ -95,6 +88,31 @@ public:
     }
 
 private:
+    /// The aligned block of pages around `va`. A guest may have written over the number. (The zygote
+    /// has no libgcc, which is_power_of_two needs to count bits.)
+    static VaRange window_of(VirtAddr va, std::uint32_t pages) {
+        const std::uint64_t bytes = ((pages & (pages - 1)) == 0 && pages != 0 ? pages : 1) * Format::kPageSize;
+        return {va.align_down(bytes), va.align_down(bytes) + bytes};
+    }
+
+    Fill fill_within(VaRange window, VirtAddr va, Access access) {
+        if (!port_.guest_range().contains(va)) {
+            return {.code = fault_code(WalkResult::not_present, access)};
+        }
+        const std::uint32_t hooks = space_.hooks.load(Order::relaxed);
+        // From the first table load to the end of host_map, so that a shootdown either comes
+        // after the mapping, and removes it, or before the loads, which then see its entries.
+        FillLock<Port> fill_lock(port_, space_, (hooks & space_.kHookNoFillLock) == 0);
+        const PhysAddr root(space_.root.load(Order::relaxed));
+        const Walk walk = walk_tables(format_, port_, root, va, access);
+        if (walk.result != WalkResult::translated) {
+            return {.code = fault_code(walk.result, access)};
+        }
+        if (hooks != 0) pause_here(hooks);
+        const VirtAddr page = va.align_down(Format::kPageSize);
+        return {.kind = map(window, page, walk.leaf) ? Fill::Kind::mapped : Fill::Kind::refused};
+    }
+
     /// What one eviction drops.
     std::uint64_t region_bytes() const { return format_.span(arch::PtLevel::pmd); }
 
@@ -129,8 +147,8 @@ private:
         while (space_.paused.load(Order::acquire) == 1) port_.wait(space_.paused, 1);
     }
 
-    bool map(VirtAddr page, const Leaf& leaf) {
-        const VaRange range = widen(page, leaf);
+    bool map(VaRange window, VirtAddr page, const Leaf& leaf) {
+        const VaRange range = widen(window, page, leaf);
         const PhysAddr pa = leaf.page - (page - range.start);
         remember(page);
         for (bool emptied = false;;) {
@@ -142,14 +160,10 @@ private:
         }
     }
 
-    /// Fill-around: neighbours that the same walk would translate with the same rights and that
-    /// lie beside the page in the arena.
-    VaRange widen(VirtAddr page, const Leaf& leaf) {
-        const std::uint64_t pages = space_.fill_around.get();
+    /// Fill-around: neighbours in `window` that the same walk would translate with the same rights
+    /// and that lie beside the page in the arena.
+    VaRange widen(VaRange window, VirtAddr page, const Leaf& leaf) {
         VaRange range{page, page + Format::kPageSize};
-        if (pages <= 1 || (pages & (pages - 1)) != 0) return range;
-        VaRange window{page.align_down(pages * Format::kPageSize),
-                       page.align_down(pages * Format::kPageSize) + pages * Format::kPageSize};
         // A window of a power of two lies in one table unless it is larger than the table.
         const std::uint64_t reach = leaf.level == arch::PtLevel::pte
                                         ? format_.span(arch::above(leaf.level))

@@ -85,6 +85,13 @@ TEST_F(SpaceOptionsTest, break_and_least_address_lie_inside) {
     EXPECT_EQ(error_of({.task_size = 1 << 20, .mmap_min_addr = 1 << 20}), EINVAL);
 }
 
+TEST_F(SpaceOptionsTest, fault_around_is_a_power_of_two_within_a_table) {
+    EXPECT_EQ(error_of({.fault_around = 0}), EINVAL);
+    EXPECT_EQ(error_of({.fault_around = 3}), EINVAL);
+    EXPECT_EQ(error_of({.fault_around = 512}), 0);
+    EXPECT_EQ(error_of({.fault_around = 1024}), EINVAL);
+}
+
 TEST_F(SpaceOptionsTest, refused_options_leave_nothing_behind) {
     const std::uint64_t before = machine_->statistics().used;
     EXPECT_EQ(error_of({.levels = 3}), EINVAL);

@@ -77,6 +77,7 @@ protected:
     // Three levels of four entries: 64 pages.
     Protocol() {
         space.fill_around.set(1);
+        space.fault_around.set(1);
         space.root.store(kPage, sync::Order::relaxed);
         slot.state.store(kServerOwns, sync::Order::relaxed);
     }
@@ -160,6 +161,19 @@ TEST_F(Protocol, fill_around_stays_in_the_table_and_the_window) {
     EXPECT_EQ(stub.fill(page(9), Access::write).kind, Fill::Kind::mapped);
     EXPECT_THAT(mapped_pages(), ElementsAre(4, 5, 6, 7, 8, 9));
     EXPECT_EQ(port.mapped[8 * kPage].pa, 208 * kPage);
+}
+
+TEST_F(Protocol, fill_after_a_fault_maps_from_the_page_to_the_end_of_the_window) {
+    space.fault_around.set(4);
+    for (std::uint64_t n = 4; n < 16; ++n) map(page(n), 200 + n, kAll);
+    EXPECT_EQ(stub.fill_resolved(page(5) + 3, Access::write).kind, Fill::Kind::mapped);
+    EXPECT_THAT(mapped_pages(), ElementsAre(5, 6, 7));
+    space.fault_around.set(1);
+    EXPECT_EQ(stub.fill_resolved(page(9), Access::write).kind, Fill::Kind::mapped);
+    EXPECT_THAT(mapped_pages(), ElementsAre(5, 6, 7, 9));
+    space.fault_around.set(3);
+    EXPECT_EQ(stub.fill_resolved(page(12), Access::write).kind, Fill::Kind::mapped);
+    EXPECT_THAT(mapped_pages(), ElementsAre(5, 6, 7, 9, 12)) << "a guest wrote nonsense";
 }
 
 TEST_F(Protocol, huge_leaf_is_mapped_in_pieces_of_the_window) {

@@ -80,6 +80,41 @@ TEST_F(FrameAllocatorTest, block_is_aligned_and_zeroed_whole) {
     frames.put(single);
 }
 
+TEST_F(FrameAllocatorTest, run_is_made_of_single_frames_that_merge_back) {
+    const Pfn first = frames.alloc_run(4, Fill::zero);
+    ASSERT_TRUE(first);
+    EXPECT_EQ(first.raw() % 16, 0U);
+    EXPECT_EQ(frames.in_use(), 16U);
+    for (std::uint32_t i = 0; i < 16; ++i) {
+        const Frame& frame = memory.arena.frame(first + i);
+        EXPECT_EQ(frame.refcount.read(), 1U);
+        EXPECT_EQ(frame.order(), 0U);
+        const auto page = memory.arena.page(first + i);
+        EXPECT_TRUE(std::all_of(page.begin(), page.end(),
+                                [](std::byte b) { return b == std::byte{0}; }));
+        frames.put(first + i);
+        EXPECT_EQ(frames.in_use(), 15U - i);
+    }
+    EXPECT_STREQ(frames.check(), "");
+    const Pfn again = frames.alloc_block(kMaxOrder, Fill::none);
+    EXPECT_EQ(again, Pfn(0)) << "all are one block again";
+    frames.put(again);
+}
+
+TEST_F(FrameAllocatorTest, run_does_not_take_back_what_caches_hold) {
+    std::vector<Pfn> all;
+    while (const Pfn pfn = frames.alloc(Fill::none)) all.push_back(pfn);
+    for (std::uint32_t i = 0; i < 16; ++i) frames.put(Pfn(i));
+    EXPECT_FALSE(frames.alloc_run(2, Fill::none));
+    const Pfn block = frames.alloc_block(2, Fill::none);
+    EXPECT_TRUE(block);
+    EXPECT_TRUE(frames.alloc_run(2, Fill::none)) << "the caches were emptied";
+    frames.put(block);
+    for (const Pfn pfn : all) {
+        if (memory.arena.frame(pfn).refcount.read() != 0) frames.put(pfn);
+    }
+}
+
 TEST_F(FrameAllocatorTest, blocks_split_and_merge_back) {
     const Pfn whole = frames.alloc_block(kMaxOrder, Fill::none);
     frames.put(whole);

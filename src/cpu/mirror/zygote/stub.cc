@@ -147,7 +147,7 @@ void resume(Slot& slot) {
     // A hint: the server has resolved a fault there. If it has not, the guest faults again.
     if (slot.fill_wanted.get() != 0) {
         slot.fill_wanted.set(0);
-        side.fill(slot.fill_va.get(), slot.fill_access.get());
+        side.fill_resolved(slot.fill_va.get(), slot.fill_access.get());
     }
 }
 
