@@ -7,9 +7,13 @@
 
 namespace surefoot::tools {
 
+/// Of the commands that explore: wrong usage, or something that they cannot do.
+constexpr int kExitRefused = 2;
+
 /// @param rest  "--" and what follows it, or nothing
 /// Each adds its subcommand; the returned function does it and gives the exit status.
 std::function<int()> add_run(CLI::App& app, const std::vector<std::string>& rest);
+std::function<int()> add_litmus(CLI::App& app, const std::vector<std::string>& rest);
 std::function<int()> add_bench(CLI::App& app);
 
 }  // namespace surefoot::tools

@@ -22,6 +22,7 @@ int parse_and_run(int argc, char** argv) {
     const std::vector<std::string> rest(mark, words.end());
     const std::function<int()> run = surefoot::tools::add_run(app, rest);
     const std::function<int()> bench = surefoot::tools::add_bench(app);
+    const std::function<int()> litmus = surefoot::tools::add_litmus(app, rest);
     try {
         app.parse(static_cast<int>(mark - words.begin()), argv);
     } catch (const CLI::Success& request) {
@@ -39,8 +40,10 @@ int parse_and_run(int argc, char** argv) {
             if (c == '\n') c = ' ';
         }
         surefoot::linux_abi::print_failure("usage", why + " (surefoot --help)");
-        return surefoot::linux_abi::kExitFailure;
+        return app.got_subcommand("litmus") ? surefoot::tools::kExitRefused
+                                            : surefoot::linux_abi::kExitFailure;
     }
+    if (app.got_subcommand("litmus")) return litmus();
     return app.got_subcommand("bench") ? bench() : run();
 }
 

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""surefoot litmus as a command: exit statuses, messages, many files. usage: cli_test.py SUREFOOT"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SUREFOOT = sys.argv[1]
+PROGRAMS = Path(__file__).parent / "programs"
+failures = 0
+
+
+def run(*words):
+    done = subprocess.run([SUREFOOT, "litmus", *map(str, words)], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def check(what, wanted, got):
+    global failures
+    if wanted != got:
+        failures += 1
+        print(f"{what}: wanted {wanted!r}, got {got!r}")
+
+
+def refused(what, words, message):
+    status, out, err = run(*words)
+    check(f"{what}: status", 2, status)
+    check(f"{what}: message", f"surefoot: {message}\n", err)
+    return out
+
+
+sb, mp = PROGRAMS / "SB.litmus", PROGRAMS / "MP.litmus"
+with tempfile.TemporaryDirectory() as folder:
+    bad = Path(folder) / "bad.litmus"
+    bad.write_text("C bad\n{}\nP0(int *x)\n{\n\tfrob(x);\n}\n")
+    wrong = Path(folder) / "wrong.litmus"
+    wrong.write_text("C wrong\n{}\nP0(int *x)\n{\n\tspin_lock(x);\n}\n")
+
+    status, out, err = run("--model=sc", sb, mp)
+    check("two files: status", 0, status)
+    check("two files: nothing on standard error", "", err)
+    tests = [line for line in out.splitlines() if line.startswith(("Test", "Observation"))]
+    check("two files", ["Test SB Allowed", "Observation SB Never 0 3",
+                        "Test MP Allowed", "Observation MP Never 0 3"], tests)
+
+    check("--quiet", (0, "Observation SB Sometimes 1 3\n", ""), run("--model=tso", "--quiet", sb))
+    status, out, _ = run("--model=tso", "--json", sb, mp)
+    check("--json", [("SB", "Sometimes"), ("MP", "Never")],
+          [(test["name"], test["observation"]) for test in map(json.loads, out.splitlines())])
+    check("after --", (0, "Observation SB Never 0 3\n", ""), run("--model=sc", "--quiet", "--", sb))
+
+    refused("malformed", ["--model=sc", bad],
+            f"{bad}:5:2: frob(): no such primitive in the kernel's litmus language")
+    refused("refused while running", ["--model=sc", wrong],
+            f"{wrong}:5:2: x is a word, not a spinlock_t")
+    out = refused("the others still run", ["--model=sc", "--quiet", bad, sb],
+                  f"{bad}:5:2: frob(): no such primitive in the kernel's litmus language")
+    check("the others still run: output", "Observation SB Never 0 3\n", out)
+    refused("no such file", [f"{folder}/none"], f"{folder}/none: No such file or directory")
+    refused("a folder", [folder], f"{folder}: Is a directory")
+    refused("no file", [], "litmus: no file is given (surefoot litmus --help)")
+    refused("unknown model", ["--model=arm", sb], "--model=arm: not one of sc, tso, weak")
+    status, _, err = run("--frob", sb)
+    check("unknown option: status", 2, status)
+    check("unknown option: one line", 1, err.count("\n"))
+    status, out, _ = run("--help")
+    check("--help", (0, True), (status, "--model" in out))
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([SUREFOOT, "litmus", "--model=sc", sb], stdout=full,
+                              stderr=subprocess.PIPE, text=True, env=os.environ)
+    check("standard output cannot be written", (2, "surefoot: standard output: No space left on device\n"),
+          (done.returncode, done.stderr))
+
+print("litmus_cli:", "FAILED" if failures else "passed")
+sys.exit(1 if failures else 0)

@@ -1,0 +1,69 @@
+// The kernel's own litmus tests: each says in its "Result:" comment what LKMM gives.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "support.hpp"
+
+namespace surefoot::litmus {
+namespace {
+
+using checker::Model;
+
+/// What SC forbids and x86 does not.
+constexpr std::array<std::string_view, 3> kWeakOnX86{"SB+poonceonces", "R+poonceonces",
+                                                     "SB+rfionceonce-poonceonces"};
+
+template <std::size_t n>
+bool among(const std::array<std::string_view, n>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+class Kernel : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (!std::filesystem::is_directory(KERNEL_LITMUS_DIR)) {
+            GTEST_SKIP() << "the kernel's litmus tests were not fetched "
+                            "(cmake --build --preset dev --target lkmm_litmus)";
+        }
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(KERNEL_LITMUS_DIR)) {
+            if (entry.path().extension() == ".litmus") files_.push_back(entry.path());
+        }
+        ASSERT_GE(files_.size(), 34U);
+    }
+
+    static std::string lkmm_result(const std::filesystem::path& file) {
+        const std::string text = read_file(file);
+        std::smatch match;
+        EXPECT_TRUE(std::regex_search(text, match, std::regex("Result: (\\w+)"))) << file;
+        return match[1];
+    }
+
+    void check(Model model, const auto& wanted) {
+        for (const auto& file : files_) {
+            const auto [test, outcome] = run_file(file, model);
+            EXPECT_EQ(outcome.observation(), wanted(test.name, lkmm_result(file))) << test.name;
+            EXPECT_FALSE(outcome.data_race) << test.name;
+        }
+    }
+
+    std::vector<std::filesystem::path> files_;
+};
+
+TEST_F(Kernel, tso_allows_what_x86_does) {
+    check(Model::tso, [](const std::string& name, const std::string&) {
+        return among(kWeakOnX86, name) ? "Sometimes" : "Never";
+    });
+}
+
+TEST_F(Kernel, sc_allows_no_weak_outcome) {
+    check(Model::sc, [](const std::string&, const std::string&) { return "Never"; });
+}
+
+}  // namespace
+}  // namespace surefoot::litmus
