@@ -277,28 +277,10 @@ RssKind rss_kind(const Frame& frame) {
     return frame.has(FrameFlags::kFileCopy) ? RssKind::file : RssKind::anon;
 }
 
-bool permits(VmaFlags flags, Access access) {
-    switch (access) {
-        case Access::write:
-            return flags.has(VmaFlag::write);
-        case Access::exec:
-            return flags.has(VmaFlag::exec);
-        case Access::read:
-            break;
-    }
-    return flags.has_any(vma::kVmaAccess);
-}
-
 bool entry_permits(pte_t entry, Access access) {
     if (!Format::hardware_present(entry)) return false;
     if (access == Access::write) return Format::is_writable(entry);
     return access != Access::exec || Format::is_executable(entry);
-}
-
-arch::LeafBits read_only_bits(VmaFlags flags) {
-    return {.exec = flags.has(VmaFlag::exec),
-            .young = true,
-            .prot_none = !flags.has_any(vma::kVmaAccess)};
 }
 
 FaultOutcome prepare_anon_vma(Mm& mm, Vma& vma, const vma::MmapHeld& mmap) {

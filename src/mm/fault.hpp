@@ -35,12 +35,26 @@ FaultOutcome fault_in_vma(const Fault& fault);
 FaultOutcome prepare_anon_vma(Mm& mm, Vma& vma, const vma::MmapHeld& mmap);
 
 /// Whether the VMA's rights allow `access` (x86: any right makes a page readable).
-bool permits(VmaFlags flags, Access access);
+inline bool permits(VmaFlags flags, Access access) {
+    switch (access) {
+        case Access::write:
+            return flags.has(vma::VmaFlag::write);
+        case Access::exec:
+            return flags.has(vma::VmaFlag::exec);
+        case Access::read:
+            break;
+    }
+    return flags.has_any(vma::kVmaAccess);
+}
 
 /// Whether `entry` allows `access` as it is.
 bool entry_permits(arch::pte_t entry, Access access);
 
 /// A VMA's rights as those of a page-table entry, not writable.
-arch::LeafBits read_only_bits(VmaFlags flags);
+inline arch::LeafBits read_only_bits(VmaFlags flags) {
+    return {.exec = flags.has(vma::VmaFlag::exec),
+            .young = true,
+            .prot_none = !flags.has_any(vma::kVmaAccess)};
+}
 
 }  // namespace surefoot::inline SF_BUILD::mm

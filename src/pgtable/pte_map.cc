@@ -8,28 +8,19 @@ struct EmptyMap : PteMap {
     EmptyMap() = default;
 };
 
-/// A map and its table's lock, not yet validated.
-struct Attempt : PteMap {
-    Attempt(const PageTables& tables, const PmdSlot& pmd) : PteMap(tables, pmd) {
-        if (*this) table_frame().lock.lock(sync::LockId::ptl);
-    }
-    void unlock() { table_frame().lock.unlock(sync::LockId::ptl); }
-};
-
-PteMap map_and_lock(const PageTables& tables, const PmdSlot& pmd) {
-    for (;;) {
-        Attempt attempt(tables, pmd);
-        if (!attempt) return EmptyMap();
-        // The remover clears the PMD entry while it holds this lock, so that we see it (M11).
-        if (pmd.load() == attempt.seen()) return attempt;
-        attempt.unlock();
-    }
-}
-
 }  // namespace
 
 PteMapLocked::PteMapLocked(const PageTables& tables, const PmdSlot& pmd, VmaStable)
-    : PteMap(map_and_lock(tables, pmd)) {}
+    : PteMap(tables, pmd) {
+    while (*this) {
+        table_frame().lock.lock(sync::LockId::ptl);
+        // The remover clears the PMD entry while it holds this lock, so that we see it (M11).
+        const pmd_t now = pmd.load();
+        if (now == seen()) return;
+        table_frame().lock.unlock(sync::LockId::ptl);
+        go_by(now);
+    }
+}
 
 PteMapLocked PteMapRw::lock_and_recheck() && {
     if (!*this) return PteMapLocked(EmptyMap());

@@ -39,14 +39,15 @@ class [[nodiscard]] PteMap {
   protected:
     PteMap() = default;
     /// Enters RCU, loads the PMD entry once and goes by that value.
-    PteMap(const PageTables& tables, const PmdSlot& pmd) {
+    PteMap(const PageTables& tables, const PmdSlot& pmd) : tables_(&tables) {
         sync::rcu_read_lock();
-        seen_ = pmd.load();
-        if (Format::is_table(seen_)) {
-            tables_ = &tables;
-        } else {
-            sync::rcu_read_unlock();
-        }
+        go_by(pmd.load());
+    }
+    void go_by(pmd_t seen) {
+        seen_ = seen;
+        if (Format::is_table(seen)) return;
+        tables_ = nullptr;
+        sync::rcu_read_unlock();
     }
 
     sync::Atomic<std::uint64_t>& word(VirtAddr va) const {

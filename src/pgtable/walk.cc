@@ -20,15 +20,20 @@ decltype(auto) from_top(const PageTables& tables, Step&& step) {
 }
 
 template <PtLevel L>
-std::optional<PmdSlot> find_from(const PageTables& tables, PhysAddr table, VirtAddr va) {
+[[gnu::always_inline]] inline std::optional<PmdSlot> find_from(const PageTables& tables,
+                                                               PhysAddr table, VirtAddr va) {
     const unsigned index = tables.format().index(va, L);
     if constexpr (L == PtLevel::pmd) {
         return PmdSlot(tables.arena(), table, index);
     } else {
         const auto entry = Slot<L>(tables.arena().entry_word(table, index)).load();
-        if (!Format::is_table(entry)) return std::nullopt;
+        if (!Format::is_table(entry)) [[unlikely]] return std::nullopt;
         return find_from<arch::below(L)>(tables, Format::table_phys(entry), va);
     }
+}
+
+std::optional<PmdSlot> find(const PageTables& tables, VirtAddr va) {
+    return from_top(tables, [&]<PtLevel L>(PhysAddr root) { return find_from<L>(tables, root, va); });
 }
 
 /// Links an empty table below an upper entry, unless somebody else did.
@@ -57,7 +62,7 @@ Result<PmdSlot> alloc_from(PageTables& tables, PhysAddr table, VirtAddr va) {
     } else {
         auto& word = tables.arena().entry_word(table, index);
         auto entry = Slot<L>(word).load();
-        if (Format::is_none(entry)) [[unlikely]] {
+        if (Format::is_none(entry)) {
             if (const auto linked = link_upper<L>(tables, word); !linked) return linked.error();
             entry = Slot<L>(word).load();
         }
@@ -69,11 +74,12 @@ Result<PmdSlot> alloc_from(PageTables& tables, PhysAddr table, VirtAddr va) {
 
 std::optional<PmdSlot> find_pmd(const PageTables& tables, VirtAddr va, VmaStable) {
     assert_vma_stable();
-    return from_top(tables, [&]<PtLevel L>(PhysAddr root) { return find_from<L>(tables, root, va); });
+    return find(tables, va);
 }
 
 Result<PmdSlot> pmd_alloc(PageTables& tables, VirtAddr va, MayInstall) {
     assert_may_install();
+    if (const auto found = find(tables, va)) [[likely]] return *found;
     return from_top(tables, [&]<PtLevel L>(PhysAddr root) { return alloc_from<L>(tables, root, va); });
 }
 
@@ -87,8 +93,7 @@ bool pmd_install(PageTables& tables, const PmdSlot& pmd, Pfn table, MayInstall) 
     return true;
 }
 
-Result<void> pte_alloc(PageTables& tables, const PmdSlot& pmd, MayInstall right) {
-    if (!Format::is_none(pmd.load())) return {};
+Result<void> pte_alloc_missing(PageTables& tables, const PmdSlot& pmd, MayInstall right) {
     const Pfn table = tables.alloc_table();
     if (!table) return Errno::nomem;
     if (!pmd_install(tables, pmd, table, right)) tables.free_unseen_table(table);

@@ -68,7 +68,11 @@ Result<PmdSlot> pmd_alloc(PageTables& tables, VirtAddr va, MayInstall);
 /// Makes sure that the PMD entry is not none: links an empty PTE table (Linux: pte_alloc). Fails
 /// with nomem. The table may vanish at any time, or the entry may be huge: follow with a map
 /// that can fail.
-Result<void> pte_alloc(PageTables& tables, const PmdSlot& pmd, MayInstall);
+Result<void> pte_alloc_missing(PageTables& tables, const PmdSlot& pmd, MayInstall);
+inline Result<void> pte_alloc(PageTables& tables, const PmdSlot& pmd, MayInstall right) {
+    if (!Format::is_none(pmd.load())) [[likely]] return {};
+    return pte_alloc_missing(tables, pmd, right);
+}
 
 /// Links `table` if the entry is still none (Linux: pmd_install).
 /// @return whether it was linked; otherwise it stays the caller's

@@ -1,6 +1,7 @@
 #include "phys/frame_allocator.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace surefoot::inline SF_BUILD::phys {
@@ -116,13 +117,23 @@ void FrameAllocator::put_all(std::span<const std::uint32_t> pfns) {
     }
 }
 
+unsigned FrameAllocator::refill_order(std::size_t wanted) const {
+    const auto fitting = static_cast<unsigned>(std::bit_width(wanted)) - 1;
+    for (unsigned order = 0; order < fitting; ++order)
+        if (lists_[order]) return order;
+    return fitting;
+}
+
 bool FrameAllocator::refill(Cache& cache) {
     sync::Guard guard(zone_);
     std::size_t got = 0;
     while (got < kBatch) {
-        const Pfn pfn = take_block(0);
+        const unsigned order = refill_order(kBatch - got);
+        const Pfn pfn = take_block(order);
+        // None may mean that the arena's end is smaller than this: it is listed now, for the retry.
         if (!pfn) break;
-        cache.frames[got++] = pfn;
+        for (std::uint32_t i = 0; i < block_frames(order); ++i)
+            cache.frames[got++] = pfn + i;
     }
     // Handed out in ascending order: neighbours in address become neighbours in the arena, which
     // lets the mirror map several at once.

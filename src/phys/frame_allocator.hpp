@@ -70,6 +70,8 @@ class FrameAllocator {
     /// Outside every lock: filling a huge page takes its time.
     Pfn prepare(Pfn pfn, unsigned order, Fill fill);
     bool refill(Cache& cache);
+    /// Up to `wanted` frames at once, but the smallest blocks first: large ones stay whole.
+    unsigned refill_order(std::size_t wanted) const SF_MUST_HOLD(zone_);
     void spill(Cache& cache);
     void drain_all();
     Pfn take_block(unsigned order) SF_MUST_HOLD(zone_);

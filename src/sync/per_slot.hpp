@@ -51,7 +51,7 @@ class [[nodiscard]] SlotHolder {
 
   private:
     SlotHolder(PerSlot<T>& slots, ThreadSlot slot) SF_CONTEXT_UNSAFE("locks only a shared slot")
-        : mine_(slots.at(slot)), shared_(!slot.exclusive) {
+        : mine_(slots.at(slot)), shared_(!slot.exclusive()) {
         if (shared_) [[unlikely]] mine_.lock.lock();
     }
 
@@ -67,7 +67,7 @@ class SlotCounters {
     void add(std::size_t which, T n) {
         const ThreadSlot slot = this_thread_slot();
         Atomic<T>& counter = slots_.at(slot)[which];
-        if (slot.exclusive) [[likely]] {
+        if (slot.exclusive()) [[likely]] {
             counter.store(static_cast<T>(counter.load(Order::relaxed) + n), Order::relaxed);
         } else {
             counter.fetch_add(n, Order::relaxed);

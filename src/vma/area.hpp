@@ -78,14 +78,11 @@ class alignas(64) Vma {
     /// Locks: mmap W, else the answer is stale at once. (vma_assert_write_locked)
     bool is_write_locked() const;
 
-    /// For `rmap`: the links into interval trees. Under rmap W.
-    sync::Shared<void*> rmap_links;
-
   private:
     friend class VmaAccess;  // internals of this folder
     friend class DetachedVmas;
 
-    // First line: all that a fault reads.
+    // First line, and so the first members: all that a fault reads.
     sync::Atomic<std::uint64_t> start_{0};
     sync::Atomic<std::uint64_t> end_{0};
     sync::Atomic<std::uint64_t> flags_{0};
@@ -102,6 +99,10 @@ class alignas(64) Vma {
     sync::Atomic<std::uint32_t> anon_links_{0};
     sync::Atomic<UserfaultCtx*> uffd_{nullptr};
     sync::Shared<Vma*> next_detached_;
+
+  public:
+    /// For `rmap`: the links into interval trees. Under rmap W.
+    sync::Shared<void*> rmap_links;
 };
 
 /// VMAs that left the tree, lowest first; nobody else can reach them but rmap walkers. They stay

@@ -76,8 +76,10 @@ VmaTree::~VmaTree() {
 TreeEntry VmaTree::lookup(VirtAddr va) const {
     const TreeNode* node = root_.load(sync::Order::acquire);
     if (node == nullptr) return {};
-    while (!node->is_leaf())
+    while (!node->is_leaf()) {
         node = node->node(node->route(va.raw()));
+        node->prefetch();
+    }
     const TreeNode::Order order = node->load_order();
     const unsigned k = node->rank(order, va.raw());
     if (k >= order.count()) return {};
@@ -98,6 +100,7 @@ void VmaTree::descend(TreePath& path, VirtAddr va) const {
         path.child[path.height] = i;
         ++path.height;
         node = node->node(i);
+        node->prefetch();
     }
     path.leaf = node;
     if (node == nullptr) path.forget();

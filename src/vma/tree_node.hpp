@@ -63,6 +63,14 @@ class alignas(64) TreeNode {
     };
 
     bool is_leaf() const { return level.get() == 0; }
+    /// Fetches the lines of keys and children at once: a search loads them one after the other.
+    void prefetch() const {
+        for (std::size_t i = 0; i < kSlots; i += 64 / sizeof(key[0])) {
+            __builtin_prefetch(&key[i]);
+            __builtin_prefetch(&child[i]);
+        }
+        __builtin_prefetch(&child[kSlots - 1]);
+    }
 
     // Of a leaf.
 
@@ -76,8 +84,6 @@ class alignas(64) TreeNode {
     /// in four steps without branches: what is past the last entry counts as the highest key.
     unsigned rank(Order o, std::uint64_t va) const {
         static_assert(VmaTree::kMaxKeys == 15);
-        // The steps load one after the other: fetch the lines of keys at once.
-        __builtin_prefetch(&key[kSlots / 2]);
         unsigned n = 0;
         for (unsigned step = 8; step > 0; step /= 2)
             n += key[o.slot(n + step - 1)].get() <= va ? step : 0U;

@@ -15,14 +15,13 @@ namespace {
 
 /// Bit n: slot n is some thread's own. The last slot is everybody's who came too late.
 constinit std::atomic<std::uint64_t> slots_taken{0};
-constexpr unsigned kSharedSlot = kThreadSlots - 1;
 static_assert(kThreadSlots <= 64);
 
 unsigned take_slot() {
     std::uint64_t taken = slots_taken.load(std::memory_order_relaxed);
     for (;;) {
         const auto slot = static_cast<unsigned>(std::countr_one(taken));
-        if (slot >= kSharedSlot) return kSharedSlot;
+        if (slot >= ThreadSlot::kShared) return ThreadSlot::kShared;
         // Acquire: pairs with the release of the thread that had the slot before and stored to its
         // data without read-modify-writes.
         if (slots_taken.compare_exchange_weak(taken, taken | (std::uint64_t{1} << slot),
@@ -36,11 +35,11 @@ unsigned take_slot() {
 /// Gives the slot back when the thread ends.
 struct SlotReturn {
     ~SlotReturn() {
-        const auto [slot, exclusive] = this_thread_slot_value;
+        const ThreadSlot mine = this_thread_slot_value;
         // What still runs in this thread shares from now on.
-        this_thread_slot_value = {kSharedSlot, false};
-        if (exclusive) {
-            slots_taken.fetch_and(~(std::uint64_t{1} << slot), std::memory_order_release);
+        this_thread_slot_value = {ThreadSlot::kShared};
+        if (mine.exclusive()) {
+            slots_taken.fetch_and(~(std::uint64_t{1} << mine.index), std::memory_order_release);
         }
     }
 };
@@ -50,8 +49,7 @@ struct SlotReturn {
 void draw_thread_slot() noexcept {
     thread_local SlotReturn at_end;
     static_cast<void>(&at_end);
-    const unsigned slot = take_slot();
-    this_thread_slot_value = {slot, slot != kSharedSlot};
+    this_thread_slot_value = {take_slot()};
 }
 
 #ifndef SF_RELEASE

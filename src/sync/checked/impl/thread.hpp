@@ -12,7 +12,7 @@ inline constexpr unsigned kThreadSlots = engine::kCpus;
 /// The slot of a checked thread is its CPU.
 struct ThreadSlot {
     unsigned index = 0;
-    bool exclusive = true;
+    static constexpr bool exclusive() { return true; }
 };
 inline ThreadSlot this_thread_slot() { return {.index = engine::this_cpu()}; }
 

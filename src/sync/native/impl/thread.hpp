@@ -15,9 +15,10 @@ inline constexpr unsigned kThreadSlots = 64;
 /// them; all further threads share the last slot, so such data must be correct for that, too.
 struct ThreadSlot {
     static constexpr unsigned kUnset = ~0U;
+    static constexpr unsigned kShared = kThreadSlots - 1;
     unsigned index = kUnset;
     /// No other thread has this slot now.
-    bool exclusive = false;
+    bool exclusive() const { return index != kShared; }
 };
 
 inline constinit thread_local ThreadSlot this_thread_slot_value{};
