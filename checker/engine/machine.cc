@@ -219,6 +219,7 @@ bool Machine::can_run(const Task& task, const Op& op) const {
         case Kind::invalidate:
         case Kind::downgrade:
         case Kind::grace_start:
+        case Kind::callback_done:
             return !buffered() || cpu.empty();
         case Kind::unlock:
         case Kind::unlock_shared:
@@ -307,7 +308,7 @@ void Machine::perform(Task& task, Op& op) {
         after(last_[other.proc]);
         if (buffered()) after(last_[cpus_[other.cpu].drain]);
     }
-    if (op.kind == Kind::fence || op.kind == Kind::free_memory)
+    if (op.kind == Kind::fence || op.kind == Kind::free_memory || op.kind == Kind::callback_done)
         if (buffered()) after(last_[cpus_[task.cpu].drain]);
     commit(event);
 }

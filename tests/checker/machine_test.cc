@@ -1,0 +1,190 @@
+// What the machine's parts guarantee and what they do not: each in a program that goes wrong as
+// soon as the part does.
+
+#include <gtest/gtest.h>
+
+#include "surefoot/checker/checker.hpp"
+
+namespace surefoot::checker {
+namespace {
+
+using Int = Word<int>;
+constexpr Model kModels[] = {Model::sc, Model::tso};
+
+struct Update {
+    Int before, after;  // the writer sets one, waits, and sets the other
+    int saw_before, saw_after;
+};
+
+/// Whether a reader can see `before` unset and then, in the same go, `after` set.
+template <class Reader>
+bool sees_both_sides(Model model, Reader reader, const void* domain = nullptr) {
+    bool possible = false;
+    const Result result = check(
+        [&](Program& program) {
+            auto& update = program.make<Update>();
+            program.spawn([&update, reader] { reader(update); });
+            program.spawn([&update, domain] {
+                update.before.store(1);
+                sfc_synchronize_rcu(domain, nullptr);
+                update.after.store(1);
+            });
+            program.finish([&] { possible |= update.saw_before == 0 && update.saw_after == 1; });
+        },
+        {.model = model});
+    EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+    return possible;
+}
+
+constexpr auto kReadLock = [] { sfc_rcu_read_lock(nullptr, nullptr); };
+constexpr auto kReadUnlock = [] { sfc_rcu_read_unlock(nullptr, nullptr); };
+
+TEST(Rcu, a_section_is_on_one_side_of_a_grace_period) {
+    for (const Model model : kModels) {
+        EXPECT_FALSE(sees_both_sides(model, [](Update& update) {
+            kReadLock();
+            update.saw_before = update.before.load();
+            update.saw_after = update.after.load();
+            kReadUnlock();
+        }));
+        EXPECT_TRUE(sees_both_sides(model, [](Update& update) {
+            update.saw_before = update.before.load();
+            update.saw_after = update.after.load();
+        }));
+    }
+}
+
+TEST(Rcu, an_inner_unlock_ends_nothing) {
+    for (const Model model : kModels) {
+        EXPECT_FALSE(sees_both_sides(model, [](Update& update) {
+            kReadLock();
+            update.saw_before = update.before.load();
+            kReadLock();
+            kReadUnlock();
+            update.saw_after = update.after.load();
+            kReadUnlock();
+        }));
+    }
+}
+
+TEST(Rcu, two_sections_can_be_on_both_sides) {
+    for (const Model model : kModels) {
+        EXPECT_TRUE(sees_both_sides(model, [](Update& update) {
+            kReadLock();
+            update.saw_before = update.before.load();
+            kReadUnlock();
+            kReadLock();
+            update.saw_after = update.after.load();
+            kReadUnlock();
+        }));
+    }
+}
+
+TEST(Rcu, a_grace_period_waits_for_its_own_domain_only) {
+    static constexpr int kDomain = 0;
+    for (const Model model : kModels) {
+        const auto reader = [](const void* domain) {
+            return [domain](Update& update) {
+                sfc_rcu_read_lock(domain, nullptr);
+                update.saw_before = update.before.load();
+                update.saw_after = update.after.load();
+                sfc_rcu_read_unlock(domain, nullptr);
+            };
+        };
+        EXPECT_FALSE(sees_both_sides(model, reader(&kDomain), &kDomain));
+        EXPECT_TRUE(sees_both_sides(model, reader(nullptr), &kDomain));
+    }
+}
+
+TEST(Rcu, a_barrier_waits_for_the_callbacks_before_it) {
+    for (const Model model : kModels) {
+        const Result result = check(
+            [](Program& program) {
+                auto& called = program.make<Int>();
+                program.spawn([&called] {
+                    sfc_call_rcu(
+                        nullptr, [](void* word) { static_cast<Int*>(word)->store(1); }, &called,
+                        nullptr);
+                    sfc_rcu_barrier(nullptr, nullptr);
+                    require(called.load() == 1, "the barrier did not wait");
+                });
+            },
+            {.model = model});
+        EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+        EXPECT_EQ(result.complete, 1u);
+    }
+}
+
+TEST(Trylock, takes_a_lock_that_is_free_and_no_other) {
+    for (const Model model : kModels) {
+        const Result result = check(
+            [](Program& program) {
+                auto& lock = program.make<Spinlock>();
+                program.spawn([&lock] {
+                    require(lock.try_lock(), "a free lock was refused");
+                    require(!lock.try_lock(), "a held lock was given");
+                    lock.unlock();
+                    require(lock.try_lock(), "a released lock was refused");
+                    lock.unlock();
+                });
+            },
+            {.model = model});
+        EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+    }
+}
+
+TEST(Join, waits_for_the_stores_of_the_task) {
+    for (const Model model : kModels) {
+        const Result result = check(
+            [](Program& program) {
+                auto& x = program.make<Int>();
+                const unsigned writer = program.spawn([&x] { x.store(1); });
+                program.spawn([&x, writer] {
+                    sfc_join(writer, nullptr);
+                    require(x.load() == 1, "the store is still on its way");
+                });
+            },
+            {.model = model});
+        EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+        EXPECT_EQ(result.complete, 1u);
+    }
+}
+
+TEST(Choose, tries_every_number) {
+    unsigned tried = 0;
+    const Result result = check([&](Program& program) {
+        auto& chosen = program.make<Int>();
+        program.spawn([&chosen] { chosen.store(static_cast<int>(sfc_choose(3, nullptr))); });
+        program.finish([&] { tried |= 1u << chosen.get(); });
+    });
+    EXPECT_EQ(result.complete, 3u);
+    EXPECT_EQ(tried, 7u);
+}
+
+TEST(Interrupts, a_handler_runs_on_every_cpu_but_the_senders) {
+    const Result result = check([](Program& program) {
+        struct State {
+            Int handled[3];
+        };
+        auto& state = program.make<State>();
+        for (int cpu = 1; cpu < 3; ++cpu)
+            program.spawn([&state] { state.handled[0].load(); }, "", cpu);
+        program.spawn(
+            [&state] {
+                sfc_ipi_wait(
+                    sfc_ipi(
+                        7,
+                        [](void* of) { static_cast<State*>(of)->handled[sfc_cpu()].fetch_add(1); },
+                        &state, nullptr),
+                    nullptr);
+                require(state.handled[1].load() == 1, "CPU 1 did not handle it once");
+                require(state.handled[2].load() == 1, "CPU 2 did not handle it once");
+                require(state.handled[0].load() == 0, "the sender interrupted itself");
+            },
+            "", 0);
+    });
+    EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+}
+
+}  // namespace
+}  // namespace surefoot::checker
