@@ -32,9 +32,6 @@ struct MirrorOptions {
     Pinning pinning = Pinning::pairs;
     /// false: a shootdown goes through the stub even if nothing of the space is running.
     bool lazy = true;
-    /// How often to look for a handoff before sleeping on it. Only where each side has a CPU of
-    /// its own: with `pairs` it wastes time slices.
-    std::uint32_t spins = 0;
     /// Blank stubs to keep ready.
     std::uint32_t pool = 4;
     /// Pages that one fill of a present entry may map: a power of two, 1 for no fill-around.

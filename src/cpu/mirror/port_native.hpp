@@ -29,7 +29,6 @@ struct NativePort {
     void wake(Atomic<std::uint32_t>& word) {
         ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
     }
-    void relax() { sync::cpu_relax(); }
 };
 
 using Slot = SlotWords<NativePort>;

@@ -5,7 +5,6 @@
 //
 //   Order, Atomic<T>, Shared<T>                          as sync does
 //   wait(Atomic<uint32_t>&, seen), wake(Atomic<uint32_t>&)   a futex on a shared word
-//   relax()
 //   load_entry(PhysAddr), host_map(...), host_unmap(...)     stub only, see stub_side.hpp
 //   Mutex                                                    server only, see server_side.hpp
 //
@@ -108,7 +107,6 @@ struct SpaceWords {
     Shared<std::uint32_t> levels;
     Shared<std::uint32_t> fill_around;
     Shared<std::uint32_t> fault_around;
-    Shared<std::uint32_t> spins;
     Shared<std::uint32_t> fsgsbase;
 
     Atomic<std::uint64_t> root;
@@ -155,17 +153,12 @@ void hand_over(Port& port, typename Port::template Atomic<std::uint32_t>& state,
 /// Returns once `mine` owns the word.
 template <class Port>
 void await_ownership(Port& port, typename Port::template Atomic<std::uint32_t>& state,
-                     std::uint32_t mine, std::uint32_t spins) {
+                     std::uint32_t mine) {
     using Order = typename Port::Order;
     for (;;) {
         // Acquire: pairs with `hand_over`.
         std::uint32_t seen = state.load(Order::acquire);
         if ((seen & kOwnerMask) == mine) return;
-        if (spins > 0) {
-            --spins;
-            port.relax();
-            continue;
-        }
         if ((seen & kSleeper) == 0) {
             // The owner's exchange either finds the flag or makes this fail.
             if (!state.compare_exchange(seen, seen | kSleeper, Order::relaxed, Order::relaxed)) {

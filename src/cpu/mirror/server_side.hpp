@@ -93,7 +93,7 @@ public:
 
     /// Waits for the end of the stub's start. @return an error number, or 0
     int await_boot() {
-        await_ownership(port_, space_.agent_state, kServerOwns, 0);
+        await_ownership(port_, space_.agent_state, kServerOwns);
         if (dead_.load(Order::seq_cst)) return ESRCH;
         return space_.agent_error.get();
     }
@@ -145,7 +145,7 @@ private:
         hand_over(port_, space_.agent_state, kStubOwns);
         // Either this sees the flag, or `mark_dead` gives the word back after our handoff.
         if (dead_.load(Order::seq_cst)) return false;
-        await_ownership(port_, space_.agent_state, kServerOwns, 0);
+        await_ownership(port_, space_.agent_state, kServerOwns);
         return !dead_.load(Order::seq_cst);
     }
 

@@ -81,7 +81,6 @@ MirrorSpace::MirrorSpace(Shared& shared, std::unique_ptr<StubProcess> stub, Phys
     w.levels.set(shared.options.levels);
     w.fill_around.set(shared.options.fill_around);
     w.fault_around.set(shared.options.fault_around);
-    w.spins.set(shared.options.spins);
     w.root.store(root.raw(), sync::Order::relaxed);
     shared_.add(*this);
 }
@@ -149,7 +148,7 @@ Result<std::unique_ptr<Vcpu>> MirrorSpace::start_vcpu(std::uint32_t number) noex
     slot.command.set(Command::run);
     slot.fill_wanted.set(0);
     if (const int e = side_.clone_thread(number); e != 0) return static_cast<Errno>(e);
-    await_ownership(port_, slot.state, kServerOwns, 0);
+    await_ownership(port_, slot.state, kServerOwns);
     if (side_.is_dead()) return Errno::srch;
     // A thread that can't be dispatched: the host kernel is too old.
     if (slot.event.get() != Event::ready) return Errno::nosys;

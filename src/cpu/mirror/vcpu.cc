@@ -129,7 +129,7 @@ Exit MirrorVcpu::run(Regs& regs) noexcept {
         if (!side.enter(slot_)) return dead();
         // A kick either saw the thread running, or is seen here: both sides store, then load.
         if (kicked_.load(Order::seq_cst) != 0) signal_thread();
-        await_ownership(space_.port(), slot_.state, kServerOwns, space_.shared().options.spins);
+        await_ownership(space_.port(), slot_.state, kServerOwns);
         if (side.is_dead()) return dead();
         Exit exit;
         if (take_exit(regs, exit)) return exit;

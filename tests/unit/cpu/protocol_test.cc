@@ -40,7 +40,6 @@ struct SimPort {
         SF_UNREACHABLE("one thread waits for itself");
     }
     void wake(Atomic<std::uint32_t>&) {}
-    void relax() {}
     VaRange guest_range() const { return {VirtAddr(kPage), VirtAddr(64 * kPage)}; }
     std::uint64_t load_entry(PhysAddr pa) const {
         const auto found = memory.find(pa.raw());

@@ -67,7 +67,6 @@ struct StubPort {
     static void wake(Atomic<std::uint32_t>& word) {
         call(__NR_futex, address(&word), FUTEX_WAKE, 0x7fffffff);
     }
-    static void relax() { __builtin_ia32_pause(); }
 
     static VaRange guest_range() {
         return {VirtAddr(cpu::mirror::kGuestBegin), VirtAddr(cpu::mirror::kGuestEnd)};

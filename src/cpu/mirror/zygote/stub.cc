@@ -156,7 +156,7 @@ void serve(Slot& slot) {
     const std::uint64_t fs_base = read_fs_base();
     slot.fs_base.set(fs_base);
     hand_over(p, slot.state, kServerOwns);
-    await_ownership(p, slot.state, kStubOwns, space().spins.get());
+    await_ownership(p, slot.state, kStubOwns);
     resume(slot);
     if (slot.fs_base.get() != fs_base) write_fs_base(slot.fs_base.get());
 }
@@ -240,7 +240,7 @@ long start_thread(std::uint32_t number) {
     Space& s = space();
     for (;;) {
         hand_over(p, s.agent_state, kServerOwns);
-        await_ownership(p, s.agent_state, kStubOwns, 0);
+        await_ownership(p, s.agent_state, kStubOwns);
         p = port();
         switch (s.agent_call.get()) {
             case AgentCall::unmap:
