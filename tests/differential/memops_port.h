@@ -16,7 +16,7 @@ struct memops_fault {
     uint64_t address;
 };
 
-/* Descriptors that guest_port.c has opened. */
+/* Descriptors: the first comes from quiet_exec, guest_port.c opens the others. */
 enum { MEMOPS_READABLE = 100, MEMOPS_WRITE_ONLY = 101, MEMOPS_PIPE = 102 };
 
 enum memops_limit { LIMIT_MEMLOCK, LIMIT_AS, LIMIT_DATA };

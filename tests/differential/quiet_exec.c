@@ -1,14 +1,30 @@
 /* quiet_exec PROGRAM ARGS...: runs a program where only what it does itself decides about its
  * address space: no randomisation, no huge pages of the kernel's own accord, fixed limits, and
- * without the privileges that hide the limits (CAP_IPC_LOCK, CAP_SYS_RAWIO). */
+ * without the privileges that hide the limits (CAP_IPC_LOCK, CAP_SYS_RAWIO). The program finds a
+ * file of a few hundred pages at MEMOPS_READABLE. */
 #define _GNU_SOURCE
 #include <linux/capability.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "memops_port.h"
+
+/* In memory: pages of a file on a disk leave the kernel's cache at any time, and mincore says so. */
+static int lend_file(void) {
+    enum { kWords = 400 * 512 + 100 }; /* the last page is a part of one */
+    const int file = memfd_create("memops", 0);
+    for (uint64_t i = 0; i < kWords; ++i) {
+        const uint64_t word = i * 0x9e3779b97f4a7c15ULL;
+        if (write(file, &word, sizeof word) != sizeof word) return -1;
+    }
+    return dup2(file, MEMOPS_READABLE) == MEMOPS_READABLE && close(file) == 0 ? 0 : -1;
+}
 
 static void limit(int resource, rlim_t most) {
     struct rlimit l;
@@ -36,7 +52,7 @@ int main(int argc, char** argv) {
     limit(RLIMIT_STACK, 8UL << 20);
     struct rlimit lock = {1UL << 30, 1UL << 30};
     if (setrlimit(RLIMIT_MEMLOCK, &lock) != 0) limit(RLIMIT_MEMLOCK, 1UL << 30);
-    if (drop(CAP_IPC_LOCK) != 0 || drop(CAP_SYS_RAWIO) != 0 ||
+    if (lend_file() != 0 || drop(CAP_IPC_LOCK) != 0 || drop(CAP_SYS_RAWIO) != 0 ||
         personality(ADDR_NO_RANDOMIZE) == -1 || prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0) {
         perror("quiet_exec");
         return 125;
