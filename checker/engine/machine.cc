@@ -71,7 +71,7 @@ int Machine::run(const sfc_program& program, Driver& driver, std::uint32_t fixed
     switcher_.enter(root);
     running_ = false;
     steps_ += depth_;
-    if (why_left_ == kStuck || why_left_ == kComplete) race_at_end();
+    if (why_left_ != kFailed && why_left_ != kCut) race_at_end();
     if (why_left_ == kComplete && program.finish != nullptr) {
         program.finish(program.context);
         if (failure_.happened) return kFailed;
@@ -328,6 +328,8 @@ Event& Machine::begin(unsigned proc, Kind kind, const void* pc) {
     event.kind = kind;
     event.pc = pc;
     event.previous = last_[proc];
+    event.edges_begin = depth_ != 0 ? trace_[depth_ - 1].edges_end : 0;
+    edges_.resize(event.edges_begin);
     Clock& clock = clocks_[depth_];
     candidate_count_ = late_count_ = hidden_count_ = 0;
     const ProcInfo& info = proc_info_[proc];
@@ -357,7 +359,8 @@ Event& Machine::begin(unsigned proc, Kind kind, const void* pc) {
     return event;
 }
 
-void Machine::order_candidates(const Event& event) {
+void Machine::order_candidates(Event& event) {
+    event.edges_end = static_cast<std::uint32_t>(edges_.size());
     Stamp races[sizeof candidates_ / sizeof *candidates_ + sizeof hidden_ / sizeof *hidden_];
     unsigned race_count = hidden_count_;
     std::copy_n(hidden_, hidden_count_, races);

@@ -73,11 +73,19 @@ class Machine {
 
     std::uint32_t depth() const { return depth_; }
     unsigned width() const { return width_; }
+    /// Whether the execution is over, and what still waits is looked at.
+    bool ended() const { return !running_; }
     unsigned procs() const { return procs_; }
     const Event& event(std::uint32_t position) const { return trace_[position]; }
     const Clock& clock(std::uint32_t position) const { return clocks_[position]; }
     bool happens_before(std::uint32_t earlier, std::uint32_t later) const {
         return clocks_[later].at[trace_[earlier].proc] > earlier;
+    }
+    /// Whether the event could not come before that one though they touch nothing in common.
+    bool waited_for(const Event& event, std::uint32_t position) const {
+        for (std::uint32_t i = event.edges_begin; i < event.edges_end; ++i)
+            if (edges_[i] == position + 1) return true;
+        return false;
     }
     /// Processes of this execution.
     ProcSet active() const { return active_; }
@@ -242,7 +250,9 @@ class Machine {
     // events (machine.cc)
     Event& begin(unsigned proc, Kind kind, const void* pc);
     void after(Stamp stamp) {  // an edge that no other order can undo
-        if (fresh_ && stamp != 0) clocks_[depth_].join(clocks_[stamp - 1], width_);
+        if (!fresh_ || stamp == 0) return;
+        clocks_[depth_].join(clocks_[stamp - 1], width_);
+        edges_.push_back(stamp);
     }
     void race_with(Stamp stamp) {
         if (fresh_ && stamp != 0) candidates_[candidate_count_++] = stamp;
@@ -257,7 +267,7 @@ class Machine {
     }
     bool knows(Stamp stamp) const { return clocks_[depth_].at[trace_[stamp - 1].proc] >= stamp; }
     void commit(Event& event);
-    void order_candidates(const Event& event);
+    void order_candidates(Event& event);
     Effect reversed(const Event& earlier, const Event& later) const;
     Footprint footprint(std::uint32_t object, Mode mode, unsigned cpu,
                         std::uint8_t bytes = 0xff) const {
@@ -318,6 +328,7 @@ class Machine {
     // the trace
     Event* trace_ = nullptr;
     Clock* clocks_ = nullptr;
+    std::vector<Stamp> edges_;  // of after(), event by event
     std::uint32_t depth_ = 0;
     std::uint32_t fixed_ = 0;
     bool fresh_ = false;

@@ -61,7 +61,7 @@ class Exploration {
         for (;;) {
             const int end = machine_.run(program_, search, fixed);
             if (!count(end)) return;
-            if (!search.backtrack(machine_, fixed)) break;
+            if (!search.backtrack(machine_, end, fixed)) break;
         }
         finished_ = true;
     }

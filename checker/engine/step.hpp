@@ -126,7 +126,8 @@ struct Event {
     Stamp previous = 0;        // of the same process
     Stamp previous_write = 0;  // of the same word
     Stamp from = 0;            // the write whose value was read
-    std::uint32_t issue = 0;   // of a drain or fence: how many stores had been issued before
+    std::uint32_t edges_begin = 0, edges_end = 0;
+    std::uint32_t issue = 0;  // of a drain or fence: how many stores had been issued before
     Address address = 0;
     std::uint64_t before = 0;    // the value read, or overwritten
     std::uint64_t value = 0;     // the value written

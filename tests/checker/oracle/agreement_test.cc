@@ -1,9 +1,10 @@
 // Random programs, explored by the engine and by an enumerator that shares nothing with it: equal
-// counts of complete and of stuck executions, equal outcomes.
+// counts of complete and of stuck executions, equal outcomes, and none explored twice.
 //
 // usage: oracle_agreement_test [--model=sc|tso|weak|all] [--seed=N] [--count=N] [--index=N]
 //
-// A difference is printed as the least program that shows it. --index runs that one program.
+// A difference is printed as the least program that shows it. --index runs that one program of the
+// seed named before it, and may be given again.
 
 #include <charconv>
 #include <iostream>
@@ -36,7 +37,7 @@ struct Comparison {
 
     bool equal() const {
         return found.verdict == SFC_HOLDS && wanted.graphs == found.graphs &&
-               (!operational || wanted.blocked == found.blocked) &&
+               found.redundant == 0 && (!operational || wanted.blocked == found.blocked) &&
                wanted.outcomes == found.outcomes;
     }
 };
@@ -63,7 +64,7 @@ void report(const Program& program, const Model& model, std::uint64_t seed, std:
     print(std::cout, least);
     std::cout << "\nenumerator: " << wanted.graphs << " complete, " << wanted.blocked
               << " stuck\nengine:     " << found.graphs << " complete, " << found.blocked
-              << " stuck";
+              << " stuck, " << found.redundant << " redundant";
     if (found.verdict != SFC_HOLDS) std::cout << ", " << found.message;
     std::cout << '\n';
     print_missing("the engine misses", wanted.outcomes, found.outcomes);
@@ -73,25 +74,27 @@ void report(const Program& program, const Model& model, std::uint64_t seed, std:
 struct Request {
     std::string_view model = "all";
     std::uint64_t seed = 1;
-    std::uint64_t first = 0;
     std::uint64_t count = 1000;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> programs;  // seed and index
 };
 
 /// @return how many programs differ; it gives up after a few
 unsigned run(const Model& model, const Request& request) {
     constexpr unsigned kEnough = 3;
     unsigned differences = 0;
-    std::uint64_t graphs = 0;
-    for (std::uint64_t i = request.first; i < request.first + request.count; ++i) {
-        const Program program = Generator(request.seed, i, model.most_operations).draw();
+    std::uint64_t graphs = 0, redundant = 0;
+    for (const auto& [seed, index] : request.programs) {
+        const Program program = Generator(seed, index, model.most_operations).draw();
         const Comparison comparison = compare(program, model);
         graphs += comparison.wanted.graphs;
+        redundant += comparison.found.redundant;
         if (comparison.equal()) continue;
-        report(program, model, request.seed, i);
+        report(program, model, seed, index);
         if (++differences == kEnough) break;
     }
-    std::cout << model.name << ": " << request.count << " programs of seed " << request.seed << ", "
-              << graphs << " complete executions, " << differences << " differences\n";
+    std::cout << model.name << ": " << request.programs.size() << " programs, " << graphs
+              << " complete executions, " << redundant << " redundant ones, " << differences
+              << " differences\n";
     return differences;
 }
 
@@ -111,7 +114,7 @@ bool parse(std::string_view argument, Request& request) {
     else if (name == "--count")
         request.count = number;
     else if (name == "--index")
-        request.first = number, request.count = 1;
+        request.programs.emplace_back(request.seed, number);
     else
         return false;
     return true;
@@ -124,6 +127,9 @@ int main_of(int count, char** arguments) {
         std::cerr << "unknown argument: " << arguments[i] << '\n';
         return 2;
     }
+    if (request.programs.empty())
+        for (std::uint64_t index = 0; index < request.count; ++index)
+            request.programs.emplace_back(request.seed, index);
     unsigned differences = 0, models = 0;
     for (const Model& model : kModels) {
         if (request.model != "all" && request.model != model.name) continue;

@@ -10,6 +10,7 @@
 namespace surefoot::oracle {
 
 struct Explored : Enumeration {
+    std::uint64_t redundant = 0;
     sfc_verdict verdict = SFC_WRONG;
     std::string message;
 };
@@ -39,6 +40,7 @@ class EngineSide {
         sfc_run(&program, &options, &result);
         found_.graphs = result.complete;
         found_.blocked = result.blocked;
+        found_.redundant = result.redundant;
         found_.verdict = result.verdict;
         found_.message = result.message;
         sfc_result_free(&result);
