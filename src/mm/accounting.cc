@@ -40,10 +40,13 @@ bool is_accountable(VmaFlags flags) {
     return flags.has(VmaFlag::write) && !flags.has_any(VmaFlag::shared | VmaFlag::noreserve);
 }
 
+bool may_charge(const Mm& mm, std::uint64_t pages) {
+    return pages <= mm.system.frames.nr_frames();
+}
+
 bool may_commit(const Mm& mm, VmaFlags flags, std::uint64_t pages) {
     const bool shared = flags.has(VmaFlag::shared) && !flags.has(VmaFlag::noreserve);
-    if (!is_accountable(flags) && !shared) return true;
-    return pages <= mm.system.frames.nr_frames();
+    return (!is_accountable(flags) && !shared) || may_charge(mm, pages);
 }
 
 void account(Mm& mm, VmaFlags flags, std::int64_t pages) {

@@ -17,8 +17,11 @@ bool may_lock_any(const Mm& mm);
 /// Private writable memory that was not exempted (VM_ACCOUNT is due). (accountable_mapping)
 bool is_accountable(VmaFlags flags);
 
-/// One request for private writable or shared anonymous memory must not exceed what the machine
-/// has (Linux's heuristic overcommit).
+/// One request must not exceed what the machine has (Linux's heuristic overcommit).
+/// (security_vm_enough_memory_mm)
+bool may_charge(const Mm& mm, std::uint64_t pages);
+
+/// `may_charge`, if these flags are charged for: private writable or shared anonymous memory.
 bool may_commit(const Mm& mm, VmaFlags flags, std::uint64_t pages);
 
 /// `pages` (negative: fewer) with these flags exist now. (vm_stat_account)

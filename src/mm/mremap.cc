@@ -1,5 +1,6 @@
 // mremap(2) (protocol 4.19, 7.4).
 
+#include <algorithm>
 #include <array>
 
 #include "mm/accounting.hpp"
@@ -24,16 +25,20 @@ bool is_set(const MremapRequest& request, std::uint32_t flag) {
     return (request.flags & flag) != 0;
 }
 
+/// The caller chooses the place, or with DONTUNMAP alone hints at it. (vrm_implies_new_addr)
+bool has_new_addr(const MremapRequest& request) {
+    return is_set(request, MREMAP_FIXED) || is_set(request, MREMAP_DONTUNMAP);
+}
+
 /// What can be said without looking at a VMA. Lengths are whole pages.
 Result<void> check_request(const Mm& mm, const MremapRequest& r) {
     const std::uint64_t task_size = mm.options.task_size.raw();
     if ((r.flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0) return Errno::inval;
     if (!r.addr.is_aligned(arch::kPageSize)) return Errno::inval;
     if (r.new_length == 0 || r.new_length > task_size) return Errno::inval;
-    if (!is_set(r, MREMAP_FIXED) && !is_set(r, MREMAP_DONTUNMAP)) return {};
+    if (!has_new_addr(r)) return {};
     if (!is_set(r, MREMAP_MAYMOVE)) return Errno::inval;
     if (is_set(r, MREMAP_DONTUNMAP) && r.old_length != r.new_length) return Errno::inval;
-    if (!is_set(r, MREMAP_FIXED)) return {};
     if (!r.new_addr.is_aligned(arch::kPageSize)) return Errno::inval;
     if (r.new_addr.raw() > task_size - r.new_length) return Errno::inval;
     const VaRange from{r.addr, r.addr + r.old_length};
@@ -48,9 +53,11 @@ Result<void> check_vma(const Mm& mm, const Vma* vma, const MremapRequest& r) {
     if (r.old_length == 0 && !shared) return Errno::inval;
     const VmaFlags fixed_size = VmaFlag::dontexpand | VmaFlag::pfnmap;
     if (is_set(r, MREMAP_DONTUNMAP) && vma->flags().has_any(fixed_size)) return Errno::inval;
-    if (r.new_length < r.old_length) return {};
-    if (r.old_length > vma->end() - r.addr) return Errno::fault;
-    if (r.new_length == r.old_length) return {};
+    const bool grows = r.new_length > r.old_length;
+    // What stays where it is or is cut off may lie in several VMAs; what moves or grows may not.
+    if (!grows && !has_new_addr(r)) return {};
+    if (std::min(r.old_length, r.new_length) > vma->end() - r.addr) return Errno::fault;
+    if (!grows) return {};
     if (vma->flags().has_any(fixed_size)) return Errno::fault;
     const std::uint64_t more = (r.new_length - r.old_length) >> arch::kPageShift;
     if (vma->has(VmaFlag::locked) && !may_lock(mm, more)) return Errno::again;
@@ -160,9 +167,10 @@ class Remapper {
         : mm_(mm), mmap_(mmap), r_(request) {}
 
     Result<VirtAddr> run() {
+        if (is_set(r_, MREMAP_FIXED) && r_.new_length == r_.old_length) return move_all();
         Vma* vma = mmap_.lookup(r_.addr);
         if (const auto allowed = check_vma(mm_, vma, r_); !allowed) return allowed.error();
-        if (is_set(r_, MREMAP_FIXED) || is_set(r_, MREMAP_DONTUNMAP)) return move_to();
+        if (has_new_addr(r_)) return move_to();
         if (r_.new_length == r_.old_length) return r_.addr;
         if (r_.new_length < r_.old_length) {
             const auto cut = unmap({r_.addr + r_.new_length, r_.addr + r_.old_length});
@@ -211,15 +219,17 @@ class Remapper {
     Result<VirtAddr> expand(const Vma& vma) {
         const VaRange more{vma.end(), r_.addr + r_.new_length};
         const vma::NewMapping region = copy_of(vma, vma.end(), more);
-        const auto added = add(region);
-        if (!added) return added.error();
+        if (const auto added = add(region, more.bytes()); !added) return added.error();
         note_grown(region.flags, more);
         return r_.addr;
     }
 
-    Result<void> add(const vma::NewMapping& region) {
+    /// @param fresh  bytes that were not charged for at the old place
+    Result<void> add(const vma::NewMapping& region, std::uint64_t fresh) {
         const std::uint64_t pages = region.range.bytes() >> arch::kPageShift;
-        if (!may_commit(mm_, region.flags, pages)) return Errno::nomem;
+        if (region.flags.has(VmaFlag::account) && !may_charge(mm_, fresh >> arch::kPageShift)) {
+            return Errno::nomem;
+        }
         auto change = vma::prepare_insert(mmap_, region);
         if (!change) return change.error();
         vma::Committed done = vma::commit(mmap_, std::move(*change));
@@ -230,6 +240,27 @@ class Remapper {
 
     void note_grown(VmaFlags flags, VaRange range) {
         if (flags.has(VmaFlag::locked) && !flags.has(VmaFlag::lockonfault)) grown_ = range;
+    }
+
+    /// Every VMA of the range moves, and holes between them stay holes of the same size. What was
+    /// moved before a failure stays moved. (remap_move)
+    Result<VirtAddr> move_all() {
+        const VaRange from{r_.addr, r_.addr + r_.old_length};
+        const VirtAddr to = r_.new_addr;
+        if (mmap_.lookup(from.start) == nullptr) return Errno::fault;
+        for (VirtAddr at = from.start; at < from.end; at = r_.addr + r_.old_length) {
+            const Vma* vma = mmap_.find_intersection({at, from.end});
+            if (vma == nullptr) break;
+            const VaRange part = intersect(vma->range(), from);
+            // A userfaultfd is told of one range.
+            if (vma->uffd() != nullptr && part != from) return Errno::fault;
+            r_.addr = part.start;
+            r_.old_length = r_.new_length = part.bytes();
+            r_.new_addr = to + (part.start - from.start);
+            if (const auto allowed = check_vma(mm_, vma, r_); !allowed) return allowed.error();
+            if (const auto moved = move_to(); !moved) return moved;
+        }
+        return to;
     }
 
     /// MREMAP_FIXED and MREMAP_DONTUNMAP. (mremap_to)
@@ -251,9 +282,12 @@ class Remapper {
     Result<VirtAddr> destination(const Vma& vma) const {
         std::uint32_t flags = vma.has(VmaFlag::mayshare) ? MAP_SHARED : 0;
         if (is_set(r_, MREMAP_FIXED)) flags |= MAP_FIXED;
-        const VirtAddr hint = is_set(r_, MREMAP_FIXED) ? r_.new_addr : VirtAddr(0);
+        const VirtAddr hint = has_new_addr(r_) ? r_.new_addr : VirtAddr(0);
         return get_unmapped_area(mm_, mmap_,
-                                 {.addr = hint, .length = r_.new_length, .flags = flags});
+                                 {.addr = hint,
+                                  .length = r_.new_length,
+                                  .flags = flags,
+                                  .private_anonymous = vma.is_anonymous()});
     }
 
     /// The region appears at its new place, its pages follow, the old place goes. (move_vma)
@@ -266,7 +300,9 @@ class Remapper {
         vma::vma_start_write(mmap_, *vma);
         const VmaFlags flags = vma->flags();
         const VaRange place{*to, *to + r_.new_length};
-        if (const auto added = add(copy_of(*vma, r_.addr, place)); !added) return added.error();
+        const std::uint64_t charged = is_set(r_, MREMAP_DONTUNMAP) ? 0 : r_.old_length;
+        const auto added = add(copy_of(*vma, r_.addr, place), r_.new_length - charged);
+        if (!added) return added.error();
 
         const VaRange from{r_.addr, r_.addr + r_.old_length};
         EntryMover mover(mm_, from, *to, mmap_);
@@ -278,27 +314,28 @@ class Remapper {
         }
         mover.move();
         note_grown(flags, {*to + r_.old_length, place.end});
-        leave(from, flags);
+        leave(from);
         return *to;
     }
 
     /// What becomes of the old place: unmapped, or with DONTUNMAP mapped, empty and not locked.
-    void leave(VaRange from, VmaFlags flags) {
+    void leave(VaRange from) {
         if (from.empty()) return;
-        if (!is_set(r_, MREMAP_DONTUNMAP)) {
-            // If memory for the split runs out it stays mapped, and empty.
-            const auto gone = unmap(from);
-            static_cast<void>(gone);
-            return;
-        }
-        if (!flags.has(VmaFlag::locked)) return;
-        Vma* vma = mmap_.lookup(from.start);
-        auto change = vma::prepare_modify(mmap_, *vma, from, flags.without(vma::kVmaLockedMask));
-        if (!change) return;
-        vma::commit(mmap_, std::move(*change));
-        const auto pages = static_cast<std::int64_t>(from.bytes() >> arch::kPageShift);
-        account(mm_, flags, -pages);
-        account(mm_, flags.without(vma::kVmaLockedMask), pages);
+        if (is_set(r_, MREMAP_DONTUNMAP)) return keep_empty(*mmap_.lookup(from.start), from);
+        // If memory for the split runs out it stays mapped, and empty.
+        const auto gone = unmap(from);
+        static_cast<void>(gone);
+    }
+
+    /// As in Linux the whole VMA is no longer locked, and without its last page it forgets its
+    /// anon_vma; neither makes it merge. (dontunmap_complete)
+    void keep_empty(Vma& vma, VaRange from) {
+        vma::vma_start_write(mmap_, vma);
+        const VmaFlags old = vma.flags();
+        vma.set_flags(old.without(vma::kVmaLockedMask));
+        account(mm_, old, -static_cast<std::int64_t>(vma.nr_pages()));
+        account(mm_, vma.flags(), static_cast<std::int64_t>(vma.nr_pages()));
+        if (vma.range() == from) mm_.vmas.hooks().unlink_anon(mm_.vmas, vma);
     }
 
     Mm& mm_;

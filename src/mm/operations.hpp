@@ -42,11 +42,12 @@ struct MremapRequest {
     std::uint64_t old_length = 0;
     std::uint64_t new_length = 0;
     std::uint32_t flags = 0;
-    /// With MREMAP_FIXED.
+    /// With MREMAP_FIXED; with MREMAP_DONTUNMAP alone a hint.
     VirtAddr new_addr;
 };
 
-/// mremap(2). A range of several VMAs can be shrunk, but not moved (EFAULT).
+/// mremap(2). A range of several VMAs can be shrunk, or moved to a given place as it is (as Linux
+/// does since 6.17); else EFAULT. A failure in the middle of such a move leaves it there.
 Result<VirtAddr> mremap(Mm& mm, const MremapRequest& request);
 
 /// mprotect(2). What lies before a hole has been changed when ENOMEM is returned.

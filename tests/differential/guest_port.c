@@ -25,6 +25,10 @@ long port_munmap(uint64_t addr, uint64_t length) { RESULT((SYS_munmap, addr, len
 long port_mprotect(uint64_t addr, uint64_t length, uint32_t prot) {
     RESULT((SYS_mprotect, addr, length, prot));
 }
+long port_mremap(uint64_t addr, uint64_t old_length, uint64_t new_length, uint32_t flags,
+                 uint64_t new_addr) {
+    RESULT((SYS_mremap, addr, old_length, new_length, flags, new_addr));
+}
 long port_madvise(uint64_t addr, uint64_t length, int advice) {
     RESULT((SYS_madvise, addr, length, advice));
 }

@@ -43,6 +43,13 @@ struct target pick_target(struct memops_state* s) {
     return in_arena(s);
 }
 
+struct target* drop_slot(struct memops_state* s) {
+    struct target* slot = &slots[random_below(s, kSlots)];
+    if (slot->pages != 0) port_munmap(slot->addr, slot->pages * kPage);
+    slot->pages = 0;
+    return slot;
+}
+
 void log_target(const struct memops_state* s, struct target t) {
     log_text(" ");
     log_address(s, t.addr);
@@ -120,8 +127,7 @@ void op_map_anywhere(struct memops_state* s) {
     }
     const int room = t.addr == 0 || t.addr >= s->base;
     if (room && kind != 4 && random_below(s, 16) == 0) t.pages = kSpanPages * (1 + random_below(s, 2));
-    struct target* slot = &slots[random_below(s, kSlots)];
-    if (slot->pages != 0) port_munmap(slot->addr, slot->pages * kPage);
+    struct target* slot = drop_slot(s);
     begin_map(s, t, prot, flags);
     // An offset means nothing for anonymous memory.
     const uint64_t offset = random_below(s, 8) == 0 ? -(uint64_t)kPage : 0;

@@ -22,7 +22,11 @@ enum {
     MEM_NONBLOCK = 0x10000,
     MEM_STACK = 0x20000,
     MEM_UNKNOWN = 0x200000, /* not MAP_SYNC, which some file systems know */
-    MEM_FIXED_NOREPLACE = 0x100000
+    MEM_FIXED_NOREPLACE = 0x100000,
+    /* of mremap */
+    MEM_MAYMOVE = 1,
+    MEM_MOVE_TO = 2,
+    MEM_DONTUNMAP = 4
 };
 
 uint64_t random_below(struct memops_state* s, uint64_t n);
@@ -35,6 +39,8 @@ struct target {
     uint64_t pages;
 };
 struct target pick_target(struct memops_state* s);
+/* Unmaps one of the mappings whose place the kernel chose; another may take its entry. */
+struct target* drop_slot(struct memops_state* s);
 void log_target(const struct memops_state* s, struct target t);
 /* Logs `result`, counts it under `variant`, and ends the operation. */
 void finish(struct memops_state* s, const char* variant, long result);
@@ -62,6 +68,10 @@ void op_mincore_refused(struct memops_state* s);
 void op_lock(struct memops_state* s);
 void op_lock_refused(struct memops_state* s);
 void op_lock_all(struct memops_state* s);
+
+/* memops_move.c */
+void op_remap(struct memops_state* s);
+void op_remap_refused(struct memops_state* s);
 
 /* memops_touch.c */
 void op_store(struct memops_state* s);

@@ -26,6 +26,9 @@ long port_mmap(uint64_t addr, uint64_t length, uint32_t prot, uint32_t flags, in
                uint64_t offset);
 long port_munmap(uint64_t addr, uint64_t length);
 long port_mprotect(uint64_t addr, uint64_t length, uint32_t prot);
+/* `flags` are MREMAP_*. */
+long port_mremap(uint64_t addr, uint64_t old_length, uint64_t new_length, uint32_t flags,
+                 uint64_t new_addr);
 long port_madvise(uint64_t addr, uint64_t length, int advice);
 long port_mincore(uint64_t addr, uint64_t length, unsigned char* vec);
 long port_mlock2(uint64_t addr, uint64_t length, uint32_t flags);

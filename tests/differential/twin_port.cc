@@ -112,6 +112,14 @@ long port_munmap(std::uint64_t addr, std::uint64_t length) {
 long port_mprotect(std::uint64_t addr, std::uint64_t length, std::uint32_t prot) {
     return to_syscall_result(mm::mprotect(space(), VirtAddr(addr), length, prot));
 }
+long port_mremap(std::uint64_t addr, std::uint64_t old_length, std::uint64_t new_length,
+                 std::uint32_t flags, std::uint64_t new_addr) {
+    return to_syscall_result(mm::mremap(space(), {.addr = VirtAddr(addr),
+                                                  .old_length = old_length,
+                                                  .new_length = new_length,
+                                                  .flags = flags,
+                                                  .new_addr = VirtAddr(new_addr)}));
+}
 long port_madvise(std::uint64_t addr, std::uint64_t length, int advice) {
     return to_syscall_result(mm::madvise(space(), VirtAddr(addr), length, advice));
 }
