@@ -92,6 +92,13 @@ protected:
         ASSERT_TRUE(can_load());
         ASSERT_FALSE(can_store());
     }
+    /// The processor has the page in its TLB as code.
+    void become_code() {
+        ASSERT_TRUE(mm::mprotect(*mm_, page_, kPage, PROT_READ | PROT_EXEC));
+        ASSERT_EQ(cpu_->fetch(page_), FaultResult::handled);
+        ASSERT_TRUE(can_fetch());
+        lossy_.asked = 0;
+    }
     /// Another processor writes.
     void write_elsewhere() {
         ASSERT_EQ(mm::handle_fault(*mm_, page_, mm::Access::write), FaultResult::handled);
@@ -107,6 +114,7 @@ protected:
         return cpu_->cached_load(page_, byte);
     }
     bool can_store() { return cpu_->cached_store(page_, 7); }
+    bool can_fetch() { return cpu_->cached_fetch(page_); }
     void unmap() { ASSERT_TRUE(mm::munmap(*mm_, page_, kPage)); }
     void expect_moved_after_invalidation() {
         const VirtAddr to = page_ + 64 * kPage;
@@ -148,6 +156,14 @@ TEST_F(Shootdown, mprotect_without_it_leaves_a_writable_mapping) {
 }
 TEST_F(Shootdown, mprotect_leaves_no_writable_mapping) {
     expect_never_stale([&] { protect(); }, [&] { return can_store(); });
+}
+TEST_F(Shootdown, mprotect_without_it_leaves_code_executable) {
+    become_code();
+    expect_stale_only_when_lost([&] { protect(); }, [&] { return can_fetch(); });
+}
+TEST_F(Shootdown, mprotect_leaves_no_code_executable) {
+    become_code();
+    expect_never_stale([&] { protect(); }, [&] { return can_fetch(); });
 }
 TEST_F(Shootdown, dontneed_without_it_leaves_the_old_page) {
     expect_stale_only_when_lost([&] { drop(); }, [&] { return can_load(); });

@@ -47,6 +47,11 @@ public:
         return true;
     }
 
+    bool cached_fetch(VirtAddr va) {
+        const sync::Guard guard(lock_);
+        return find_cached(va, mm::Access::exec) != nullptr;
+    }
+
     void invalidate(std::span<const VaRange> ranges) {
         const sync::Guard guard(lock_);
         for (const VaRange& range : ranges) {
