@@ -77,6 +77,7 @@ Result<Pfn> ShmemObject::shared_frame(std::uint64_t index) {
 }
 
 bool ShmemObject::is_cached(std::uint64_t index) {
+    if (index >= nr_pages_) return false;
     sync::Guard guard(i_pages_);
     const std::uint64_t* word = slot(index, false);
     return word != nullptr && *word != 0;

@@ -68,6 +68,52 @@ TEST_F(AsLinux, shared_memory_that_no_entry_maps_is_in_core) {
     EXPECT_EQ(residency(at, 3), ".#.");
 }
 
+TEST_F(AsLinux, nothing_is_in_core_past_the_end_of_shared_memory) {
+    const VirtAddr at = *map(1, 3, kShared);
+    ASSERT_EQ(tlb.store(at, 1), FaultResult::handled);
+    const VirtAddr larger = *mm::mremap(space(), {.addr = at,
+                                                  .old_length = 0,
+                                                  .new_length = 600 * kPage,
+                                                  .flags = MREMAP_MAYMOVE,
+                                                  .new_addr = {}});
+    EXPECT_EQ(residency(larger, 2), "#.");
+    EXPECT_EQ(residency(larger + 511 * kPage, 3), "...");
+    EXPECT_EQ(tlb.store(larger + 512 * kPage, 1), FaultResult::bus);
+}
+
+TEST_F(AsLinux, several_mappings_move_with_the_holes_between_them) {
+    map_at(0, 4, PROT_READ | PROT_WRITE);
+    ASSERT_TRUE(mm::mprotect(space(), VirtAddr(kFixedAt + kPage), kPage, PROT_READ));
+    ASSERT_TRUE(mm::munmap(space(), VirtAddr(kFixedAt + 2 * kPage), kPage));
+    const VirtAddr to = map_at(100, 4, PROT_READ, kShared);
+    const auto move = [&](std::uint64_t page) {
+        return mm::mremap(space(), {.addr = VirtAddr(kFixedAt + page * kPage),
+                                    .old_length = 4 * kPage,
+                                    .new_length = 4 * kPage,
+                                    .flags = MREMAP_MAYMOVE | MREMAP_FIXED,
+                                    .new_addr = to});
+    };
+    EXPECT_EQ(move(2).error(), Errno::fault);
+    EXPECT_EQ(*move(0), to);
+    EXPECT_EQ(maps(to), "0-1 rw-p\n1-2 r--p\n2-3 r--s\n3-4 rw-p\n");
+}
+
+TEST_F(AsLinux, dontunmap_unlocks_what_it_leaves) {
+    const VirtAddr at = map_at(0, 4, PROT_READ | PROT_WRITE);
+    ASSERT_TRUE(mm::mlock(space(), at, 4 * kPage, 0));
+    const VirtAddr moved = *mm::mremap(space(), {.addr = at + kPage,
+                                                 .old_length = 2 * kPage,
+                                                 .new_length = 2 * kPage,
+                                                 .flags = MREMAP_MAYMOVE | MREMAP_DONTUNMAP,
+                                                 .new_addr = at + 9 * kPage});
+    EXPECT_EQ(moved, at + 9 * kPage);
+    EXPECT_EQ(maps(at), "0-4 rw-p\n9-11 rw-p\n");
+    EXPECT_EQ(residency(at, 4), "#..#");
+    EXPECT_EQ(space().locked_vm.load(sync::Order::relaxed), 2U);
+    EXPECT_TRUE(mm::madvise(space(), at, 4 * kPage, MADV_DONTNEED));
+    EXPECT_EQ(mm::madvise(space(), moved, kPage, MADV_DONTNEED).error(), Errno::inval);
+}
+
 TEST_F(AsLinux, break_does_not_shrink_where_nothing_of_the_heap_is_left) {
     const VirtAddr base(0x50'0000);
     space().start_brk.set(base);
