@@ -113,7 +113,9 @@ Result<Placed> place(Mm& mm, const MmapWriteGuard& mmap, const MmapRequest& requ
     }
     const auto sharing = sharing_of(request, flags);
     if (!sharing) return sharing.error();
-    return Placed{range, flags | *sharing};
+    flags = flags | *sharing;
+    if (flags.has(VmaFlag::shared) && !request.may_write) flags = flags.without(VmaFlag::maywrite);
+    return Placed{range, flags};
 }
 
 }  // namespace

@@ -29,6 +29,9 @@ struct MmapRequest {
     vma::Backing* backing = nullptr;
     /// In bytes.
     std::uint64_t offset = 0;
+    /// false: what stands behind it was opened for reading only, so that a shared mapping can
+    /// never become writable.
+    bool may_write = true;
 };
 
 /// mmap(2). File-backed MAP_SHARED is ENODEV until there is a page cache.

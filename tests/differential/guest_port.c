@@ -32,6 +32,9 @@ long port_mremap(uint64_t addr, uint64_t old_length, uint64_t new_length, uint32
 long port_madvise(uint64_t addr, uint64_t length, int advice) {
     RESULT((SYS_madvise, addr, length, advice));
 }
+long port_msync(uint64_t addr, uint64_t length, uint32_t flags) {
+    RESULT((SYS_msync, addr, length, flags));
+}
 long port_mincore(uint64_t addr, uint64_t length, unsigned char* vec) {
     RESULT((SYS_mincore, addr, length, vec));
 }
@@ -118,6 +121,7 @@ static void move_descriptor(int from, int to) {
 static void open_files(void) {
     int ends[2];
     move_descriptor(open("/dev/null", O_WRONLY), MEMOPS_WRITE_ONLY);
+    move_descriptor(open("/dev/zero", O_RDONLY), MEMOPS_ZERO);
     if (pipe(ends) != 0) _exit(3);
     move_descriptor(ends[0], MEMOPS_PIPE);
 }

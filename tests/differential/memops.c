@@ -13,10 +13,10 @@ static const struct {
 } operations[] = {
     {op_map_fixed, 90},   {op_map_anywhere, 40}, {op_map_refused, 20},  {op_unmap, 50},
     {op_unmap_refused, 6}, {op_protect, 110},     {op_protect_refused, 8}, {op_advise, 80},
-    {op_remap, 70},        {op_remap_refused, 12},
+    {op_remap, 70},        {op_remap_refused, 12}, {op_sync, 30},
     {op_advise_refused, 8}, {op_mincore, 40},     {op_mincore_refused, 6}, {op_lock, 40},
     {op_lock_refused, 10}, {op_lock_all, 6},      {op_break, 20},        {op_store, 200},
-    {op_load, 120},        {op_call, 12},         {op_grow_stack, 10},   {op_limited, 16},
+    {op_load, 120},        {op_call, 12},         {op_grow_stack, 10},   {op_limited, 24},
     {op_file, 12}};
 
 enum { kOperations = sizeof operations / sizeof *operations };

@@ -119,6 +119,16 @@ void op_advise_refused(struct memops_state* s) {
     finish(s, variant, port_madvise(t.addr, length, advice));
 }
 
+/* Nothing is dirty against a file: what is left is the check of the arguments. */
+void op_sync(struct memops_state* s) {
+    if (!s->options->files) return;
+    struct target t = pick_target(s);
+    const uint32_t flags = (uint32_t)random_below(s, 9); /* ASYNC 1, INVALIDATE 2, SYNC 4 */
+    if (random_below(s, 16) == 0) t.addr += 8;
+    begin(s, " msync", t, flags);
+    finish(s, "msync", port_msync(t.addr, t.pages * kPage, flags));
+}
+
 static unsigned char residency[4 * kSpanPages];
 
 void op_mincore(struct memops_state* s) {

@@ -145,9 +145,9 @@ static const char* error_name(int error) {
         int error;
         const char* name;
     } names[] = {{0, "ok"},       {1, "EPERM"},   {9, "EBADF"},   {11, "EAGAIN"},
-                 {12, "ENOMEM"},  {13, "EACCES"}, {14, "EFAULT"}, {17, "EEXIST"},
+                 {12, "ENOMEM"},  {13, "EACCES"}, {14, "EFAULT"}, {16, "EBUSY"},   {17, "EEXIST"},
                  {19, "ENODEV"},  {22, "EINVAL"}, {38, "ENOSYS"}, {75, "EOVERFLOW"},
-                 {95, "EOPNOTSUPP"}};
+                 {95, "EOPNOTSUPP"}, {133, "EHWPOISON"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
         if (names[i].error == error) return names[i].name;
     }
@@ -201,7 +201,22 @@ static const struct {
               {"madvise", 11, 0}, {"mincore", 22, 0}, {"mincore", 12, 0},  {"mincore", 14, 1},
               {"mlock", 22, 0},   {"mlock", 12, 0},   {"mlock", 1, 0},     {"munlock", 22, 0},
               {"munlock", 12, 0}, {"mlockall", 22, 0}, {"mlockall", 12, 0}, {"mlockall", 1, 0},
-              {"brk", 12, 0}};
+              {"brk", 12, 0},     {"mprotect", 13, 1}, {"madvise", 14, 1}, {"msync", 22, 1},
+              {"msync", 12, 1},   {"msync", 16, 1},   {"mremap", 22, 0},  {"mremap", 12, 0},
+              {"mremap", 14, 0},  {"mremap", 11, 0}};
+
+/* And what no operation can bring about. */
+static const struct {
+    const char* call;
+    int error;
+    const char* reason;
+} unreachable[] = {
+    {"mlock", 11, "memory has to run out"},
+    {"munmap", 1, "needs mseal, which is not built yet"},
+    {"mprotect", 1, "needs mseal, which is not built yet"},
+    {"mremap", 1, "needs mseal, which is not built yet"},
+    {"madvise", 13, "needs MADV_REMOVE, which is not built yet"},
+    {"madvise", 133, "no page is ever poisoned"}};
 
 static void print_count(const char* kind, const char* name, size_t length, int error,
                         uint64_t count) {
@@ -232,6 +247,14 @@ int print_counts(const struct memops_state* s) {
             log_text(" TOO FEW");
             ++missing;
         }
+        log_print();
+    }
+    for (size_t i = 0; i < sizeof unreachable / sizeof *unreachable; ++i) {
+        const char* call = unreachable[i].call;
+        print_count("pair ", call, strlen(call), unreachable[i].error,
+                    pair_count(call, unreachable[i].error));
+        log_text(" UNREACHABLE: ");
+        log_text(unreachable[i].reason);
         log_print();
     }
     return missing;

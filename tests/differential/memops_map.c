@@ -249,10 +249,12 @@ void op_break(struct memops_state* s) {
 
 static void limited_lock(struct memops_state* s, struct target t) {
     const uint64_t pages = random_below(s, 2) * 2;
-    const uint64_t kind = random_below(s, 5);
+    const uint64_t kind = random_below(s, 6);
     const uint32_t flags = MEM_PRIVATE | MEM_ANONYMOUS | MEM_FIXED;
     t.pages += 2;
+    const uint64_t far = pick_target(s).addr;
     begin_map(s, t, (uint32_t)pages, (uint32_t)kind);
+    if (kind == 5) port_mlock2(t.addr, kPage, 1);
     port_limit(LIMIT_MEMLOCK, pages * kPage);
     long result;
     const char* variant = "mlock:limit";
@@ -266,9 +268,12 @@ static void limited_lock(struct memops_state* s, struct target t) {
     } else if (kind == 3) {
         variant = "munlock:limit";
         result = port_munlock(t.addr, t.pages * kPage);
-    } else {
+    } else if (kind == 4) {
         variant = "mlockall:limit";
         result = port_mlockall(1);
+    } else {
+        variant = "mremap:lock limit";
+        result = port_mremap(t.addr, kPage, 3 * kPage, MEM_MAYMOVE | MEM_MOVE_TO, far);
     }
     port_limit(LIMIT_MEMLOCK, ~0ULL);
     finish(s, variant, result);
@@ -277,7 +282,7 @@ static void limited_lock(struct memops_state* s, struct target t) {
 static void limited_size(struct memops_state* s, struct target t) {
     const enum memops_limit limit = random_below(s, 2) == 0 ? LIMIT_AS : LIMIT_DATA;
     const uint32_t flags = MEM_ANONYMOUS | (random_below(s, 2) == 0 ? MEM_PRIVATE : MEM_SHARED);
-    const uint64_t kind = random_below(s, 4);
+    const uint64_t kind = random_below(s, 5);
     begin_map(s, t, (uint32_t)limit, flags + ((uint32_t)kind << 8));
     port_limit(limit, kPage);
     long result;
@@ -290,6 +295,9 @@ static void limited_size(struct memops_state* s, struct target t) {
     } else if (kind == 2) {
         variant = "mprotect:size limit";
         result = port_mprotect(t.addr, t.pages * kPage, MEM_READ | MEM_WRITE);
+    } else if (kind == 3) {
+        variant = "mremap:size limit";
+        result = port_mremap(t.addr, kPage, 3 * kPage, 0, 0);
     } else {
         variant = "brk:size limit";
         const uint64_t wanted = s->brk_base + 32 * kPage;
@@ -305,6 +313,26 @@ void op_limited(struct memops_state* s) {
     limited_size(s, t);
 }
 
+/* It goes at once: Linux gives it, unlike a writable one, no object, and so another offset. */
+static void file_stays_read_only(struct memops_state* s, struct target t) {
+    const uint32_t flags = MEM_SHARED | MEM_FIXED;
+    begin_map(s, t, MEM_READ, flags);
+    const long made = port_mmap(t.addr, t.pages * kPage, MEM_READ, flags, MEMOPS_ZERO, 0);
+    const long changed = port_mprotect(t.addr, t.pages * kPage, MEM_READ | MEM_WRITE);
+    log_text(made < 0 ? " refused" : " made");
+    if (made > 0) port_munmap(t.addr, t.pages * kPage);
+    finish(s, "mprotect:read-only file", changed);
+}
+
+static void populate_past_the_end(struct memops_state* s, struct target t) {
+    const uint32_t flags = MEM_PRIVATE | MEM_FIXED;
+    begin_map(s, t, MEM_READ, flags);
+    const long made =
+        port_mmap(t.addr, t.pages * kPage, MEM_READ, flags, MEMOPS_READABLE, 1ULL << 40);
+    log_text(made < 0 ? " refused" : " made");
+    finish(s, "madvise:past the end", port_madvise(t.addr, t.pages * kPage, 22));
+}
+
 /* Descriptors: what guest_port.c opened. */
 void op_file(struct memops_state* s) {
     if (!s->options->files) return;
@@ -313,7 +341,11 @@ void op_file(struct memops_state* s) {
     uint64_t offset = random_below(s, 4) * kPage;
     int fd = MEMOPS_READABLE;
     const char* variant = "mmap:file";
-    switch (random_below(s, 6)) {
+    switch (random_below(s, 8)) {
+        case 6:
+            return file_stays_read_only(s, t);
+        case 7:
+            return populate_past_the_end(s, t);
         case 0:
             fd = -1;
             variant = "mmap:no file";
@@ -350,7 +382,7 @@ static void full_operation(struct memops_state* s, uint64_t region, uint64_t mid
     const uint32_t flags = MEM_PRIVATE | MEM_ANONYMOUS | MEM_NORESERVE;
     const struct target none = {0, middle};
     begin_map(s, none, 0, 0);
-    switch (middle % 8) {
+    switch (middle % 11) {
         case 0:
             return finish(s, "mmap:full", port_mmap(0, kPage, MEM_READ, flags, -1, 0));
         case 1:
@@ -365,6 +397,16 @@ static void full_operation(struct memops_state* s, uint64_t region, uint64_t mid
             return finish(s, "munmap:full, head", port_munmap(wide, kPage));
         case 6:
             return finish(s, "munmap:full, tail", port_munmap(wide + 15 * kPage, kPage));
+        case 7:
+            return finish(s, "mremap:full", port_mremap(wide + 4 * kPage, kPage, 2 * kPage,
+                                                        MEM_MAYMOVE, 0));
+        case 8:
+            return finish(s, "mremap:full, shrink", port_mremap(wide + 4 * kPage, 4 * kPage,
+                                                                2 * kPage, 0, 0));
+        case 9:
+            return finish(s, "mremap:full, fixed",
+                          port_mremap(wide + 4 * kPage, kPage, kPage, MEM_MAYMOVE | MEM_MOVE_TO,
+                                      wide + 6 * kPage));
         default:
             return finish(s, "mmap:full, inside", port_mmap(wide + 4 * kPage, kPage, MEM_READ,
                                                             flags | MEM_FIXED, -1, 0));

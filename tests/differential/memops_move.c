@@ -73,14 +73,14 @@ void op_remap(struct memops_state* s) {
     }
 }
 
-/* Without a charge there is room for it. */
+/* Without a charge there is room for it; where, a file system may have a say in. */
 static void remap_too_far(struct memops_state* s, struct target from) {
     const struct target to = {0, 1ULL << 31};
     begin(s, from, to, MEM_MAYMOVE);
     const long moved =
         port_mremap(from.addr, from.pages * kPage, to.pages * kPage, MEM_MAYMOVE, 0);
     if (moved > 0) port_munmap((uint64_t)moved, to.pages * kPage);
-    finish(s, "mremap:more than there is", moved);
+    finish(s, "mremap:more than there is", moved > 0 ? 0 : moved);
 }
 
 void op_remap_refused(struct memops_state* s) {

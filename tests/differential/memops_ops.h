@@ -63,6 +63,7 @@ void op_protect(struct memops_state* s);
 void op_protect_refused(struct memops_state* s);
 void op_advise(struct memops_state* s);
 void op_advise_refused(struct memops_state* s);
+void op_sync(struct memops_state* s);
 void op_mincore(struct memops_state* s);
 void op_mincore_refused(struct memops_state* s);
 void op_lock(struct memops_state* s);

@@ -17,7 +17,7 @@ struct memops_fault {
 };
 
 /* Descriptors: the first comes from quiet_exec, guest_port.c opens the others. */
-enum { MEMOPS_READABLE = 100, MEMOPS_WRITE_ONLY = 101, MEMOPS_PIPE = 102 };
+enum { MEMOPS_READABLE = 100, MEMOPS_WRITE_ONLY = 101, MEMOPS_PIPE = 102, MEMOPS_ZERO = 103 };
 
 enum memops_limit { LIMIT_MEMLOCK, LIMIT_AS, LIMIT_DATA };
 
@@ -30,6 +30,7 @@ long port_mprotect(uint64_t addr, uint64_t length, uint32_t prot);
 long port_mremap(uint64_t addr, uint64_t old_length, uint64_t new_length, uint32_t flags,
                  uint64_t new_addr);
 long port_madvise(uint64_t addr, uint64_t length, int advice);
+long port_msync(uint64_t addr, uint64_t length, uint32_t flags);
 long port_mincore(uint64_t addr, uint64_t length, unsigned char* vec);
 long port_mlock2(uint64_t addr, uint64_t length, uint32_t flags);
 long port_munlock(uint64_t addr, uint64_t length);

@@ -123,6 +123,8 @@ long port_mremap(std::uint64_t addr, std::uint64_t old_length, std::uint64_t new
 long port_madvise(std::uint64_t addr, std::uint64_t length, int advice) {
     return to_syscall_result(mm::madvise(space(), VirtAddr(addr), length, advice));
 }
+// A matter of the system-call layer.
+long port_msync(std::uint64_t, std::uint64_t, std::uint32_t) { return 0; }
 long port_mincore(std::uint64_t addr, std::uint64_t length, unsigned char* vec) {
     const std::span bytes(reinterpret_cast<std::byte*>(vec), length / arch::kPageSize);
     return to_syscall_result(mm::mincore(space(), VirtAddr(addr), length, bytes));

@@ -37,6 +37,7 @@ SysResult map_file(Task& task, mm::MmapRequest request, int fd) {
     if (shared && (request.prot & uapi::PROT_WRITE) && !(*file)->is_writable()) return -EACCES;
     if (is_dev_zero((*file)->host_fd())) {
         request.flags |= uapi::MAP_ANONYMOUS;
+        request.may_write = (*file)->is_writable();
         return to_sys_result(mm::mmap(task.mm(), request));
     }
     const auto backing = (*file)->backing();
@@ -136,9 +137,13 @@ SysResult sys_msync(Task& task, const SyscallArgs& args) {
     const VirtAddr end = start + align_up(args[1], kPage);
     if (end < start) return -ENOMEM;
     VirtAddr covered = start;
+    bool locked = false;
     mm::for_each_vma(task.mm(), false, [&](const mm::VmaStats& vma) {
+        if (!vma.range.overlaps({start, end})) return;
         if (vma.range.contains(covered)) covered = vma.range.end;
+        locked |= vma.flags.has(vma::VmaFlag::locked);
     });
+    if (locked && (flags & kInvalidate)) return -EBUSY;
     return covered < end ? -ENOMEM : 0;
 }
 
