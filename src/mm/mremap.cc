@@ -167,6 +167,10 @@ class Remapper {
         : mm_(mm), mmap_(mmap), r_(request) {}
 
     Result<VirtAddr> run() {
+        // Room for the splits to come, before anything is unmapped.
+        if (has_new_addr(r_) && mm_.vmas.map_count() + 2 >= mm_.options.max_map_count - 3) {
+            return Errno::nomem;
+        }
         if (is_set(r_, MREMAP_FIXED) && r_.new_length == r_.old_length) return move_all();
         Vma* vma = mmap_.lookup(r_.addr);
         if (const auto allowed = check_vma(mm_, vma, r_); !allowed) return allowed.error();
@@ -265,8 +269,6 @@ class Remapper {
 
     /// MREMAP_FIXED and MREMAP_DONTUNMAP. (mremap_to)
     Result<VirtAddr> move_to() {
-        // Room for the splits to come.
-        if (mm_.vmas.map_count() + 2 >= mm_.options.max_map_count - 3) return Errno::nomem;
         if (is_set(r_, MREMAP_FIXED)) {
             const auto cleared = unmap({r_.new_addr, r_.new_addr + r_.new_length});
             if (!cleared) return cleared.error();
@@ -294,14 +296,18 @@ class Remapper {
     Result<VirtAddr> move() {
         Vma* vma = mmap_.lookup(r_.addr);
         if (vma == nullptr || r_.old_length > vma->end() - r_.addr) return Errno::fault;
-        if (mm_.vmas.map_count() + 3 > mm_.options.max_map_count) return Errno::nomem;
+        const std::uint64_t kept = is_set(r_, MREMAP_DONTUNMAP) ? r_.old_length : 0;
+        if (kept != 0 && !may_expand(mm_, vma->flags(), kept >> arch::kPageShift)) {
+            return Errno::nomem;
+        }
+        if (mm_.vmas.map_count() + 3 >= mm_.options.max_map_count) return Errno::nomem;
         const auto to = destination(*vma);
         if (!to) return to;
         vma::vma_start_write(mmap_, *vma);
         const VmaFlags flags = vma->flags();
         const VaRange place{*to, *to + r_.new_length};
-        const std::uint64_t charged = is_set(r_, MREMAP_DONTUNMAP) ? 0 : r_.old_length;
-        const auto added = add(copy_of(*vma, r_.addr, place), r_.new_length - charged);
+        const std::uint64_t fresh = r_.new_length - r_.old_length + kept;
+        const auto added = add(copy_of(*vma, r_.addr, place), fresh);
         if (!added) return added.error();
 
         const VaRange from{r_.addr, r_.addr + r_.old_length};

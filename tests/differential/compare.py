@@ -48,6 +48,8 @@ def explain(options, seed, end):
 
 
 def both(options, seed, extra):
+    if not options.remap:
+        extra = ["--no-remap", *extra]
     # mincore is compared, and the kernel's multi-size THP is off.
     surefoot = [*options.surefoot.split(), "run", "--fault-around=1", "--"]
     return run([], options, seed, extra), run(surefoot, options, seed, extra)
@@ -81,6 +83,9 @@ def main():
     if seed is None:
         seed = int(os.environ.get("SUREFOOT_SEED", random.randrange(1 << 32)))
     print(f"replay with SUREFOOT_SEED={seed}", flush=True)
+    options.remap = subprocess.run([options.memops, "probe-remap"]).returncode == 0
+    if not options.remap:
+        print("mremap is not compared: this kernel's is older than Linux 6.17", flush=True)
     return compare(options, seed)
 
 

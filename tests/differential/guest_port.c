@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -126,7 +127,17 @@ static void open_files(void) {
     move_descriptor(ends[0], MEMOPS_PIPE);
 }
 
+/* Whether mremap moves several mappings at once: Linux 6.17, which changed its checks too. */
+static int moves_several(void) {
+    const size_t page = 4096;
+    char* at = mmap(NULL, 4 * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED || mprotect(at, page, PROT_NONE) != 0) return 0;
+    return mremap(at, 2 * page, 2 * page, MREMAP_MAYMOVE | MREMAP_FIXED, at + 2 * page) !=
+           MAP_FAILED;
+}
+
 int main(int argc, char** argv) {
+    if (argc == 2 && strcmp(argv[1], "probe-remap") == 0) return !moves_several();
     struct memops_options options;
     if (memops_parse(argc, argv, &options) != 0) return 2;
     for (int i = 0; i < 3; ++i) getrlimit((__rlimit_resource_t)resources[i], &initial[i]);

@@ -124,6 +124,7 @@ void op_sync(struct memops_state* s) {
     if (!s->options->files) return;
     struct target t = pick_target(s);
     const uint32_t flags = (uint32_t)random_below(s, 9); /* ASYNC 1, INVALIDATE 2, SYNC 4 */
+    if (random_below(s, 8) == 0) port_mlock2(t.addr, kPage, 1);
     if (random_below(s, 16) == 0) t.addr += 8;
     begin(s, " msync", t, flags);
     finish(s, "msync", port_msync(t.addr, t.pages * kPage, flags));

@@ -239,8 +239,9 @@ int print_counts(const struct memops_state* s) {
         log_print();
     }
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; ++i) {
-        if (wanted[i].files && !s->options->files) continue;
         const char* call = wanted[i].call;
+        if (wanted[i].files && !s->options->files) continue;
+        if (strcmp(call, "mremap") == 0 && !s->options->remap) continue;
         const uint64_t count = pair_count(call, wanted[i].error);
         print_count("pair ", call, strlen(call), wanted[i].error, count);
         if (count < least) {

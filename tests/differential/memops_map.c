@@ -273,7 +273,7 @@ static void limited_lock(struct memops_state* s, struct target t) {
         result = port_mlockall(1);
     } else {
         variant = "mremap:lock limit";
-        result = port_mremap(t.addr, kPage, 3 * kPage, MEM_MAYMOVE | MEM_MOVE_TO, far);
+        result = call_mremap(s, t.addr, kPage, 3 * kPage, MEM_MAYMOVE | MEM_MOVE_TO, far);
     }
     port_limit(LIMIT_MEMLOCK, ~0ULL);
     finish(s, variant, result);
@@ -282,8 +282,11 @@ static void limited_lock(struct memops_state* s, struct target t) {
 static void limited_size(struct memops_state* s, struct target t) {
     const enum memops_limit limit = random_below(s, 2) == 0 ? LIMIT_AS : LIMIT_DATA;
     const uint32_t flags = MEM_ANONYMOUS | (random_below(s, 2) == 0 ? MEM_PRIVATE : MEM_SHARED);
-    const uint64_t kind = random_below(s, 5);
+    const uint64_t kind = random_below(s, 6);
+    const uint64_t far = pick_target(s).addr;
     begin_map(s, t, (uint32_t)limit, flags + ((uint32_t)kind << 8));
+    // What is left of locked memory would stay counted (remap_and_keep).
+    if (kind == 4) port_munlock(t.addr, kPage);
     port_limit(limit, kPage);
     long result;
     const char* variant = "mmap:size limit";
@@ -297,7 +300,11 @@ static void limited_size(struct memops_state* s, struct target t) {
         result = port_mprotect(t.addr, t.pages * kPage, MEM_READ | MEM_WRITE);
     } else if (kind == 3) {
         variant = "mremap:size limit";
-        result = port_mremap(t.addr, kPage, 3 * kPage, 0, 0);
+        result = call_mremap(s, t.addr, kPage, 3 * kPage, 0, 0);
+    } else if (kind == 4) {
+        variant = "mremap:size limit, dontunmap";
+        result = call_mremap(s, t.addr, kPage, kPage, MEM_MAYMOVE | MEM_MOVE_TO | MEM_DONTUNMAP,
+                             far);
     } else {
         variant = "brk:size limit";
         const uint64_t wanted = s->brk_base + 32 * kPage;
@@ -382,7 +389,7 @@ static void full_operation(struct memops_state* s, uint64_t region, uint64_t mid
     const uint32_t flags = MEM_PRIVATE | MEM_ANONYMOUS | MEM_NORESERVE;
     const struct target none = {0, middle};
     begin_map(s, none, 0, 0);
-    switch (middle % 11) {
+    switch (middle % 12) {
         case 0:
             return finish(s, "mmap:full", port_mmap(0, kPage, MEM_READ, flags, -1, 0));
         case 1:
@@ -398,14 +405,18 @@ static void full_operation(struct memops_state* s, uint64_t region, uint64_t mid
         case 6:
             return finish(s, "munmap:full, tail", port_munmap(wide + 15 * kPage, kPage));
         case 7:
-            return finish(s, "mremap:full", port_mremap(wide + 4 * kPage, kPage, 2 * kPage,
+            return finish(s, "mremap:full", call_mremap(s, wide + 4 * kPage, kPage, 2 * kPage,
                                                         MEM_MAYMOVE, 0));
         case 8:
-            return finish(s, "mremap:full, shrink", port_mremap(wide + 4 * kPage, 4 * kPage,
+            return finish(s, "mremap:full, shrink", call_mremap(s, wide + 4 * kPage, 4 * kPage,
                                                                 2 * kPage, 0, 0));
         case 9:
             return finish(s, "mremap:full, fixed",
-                          port_mremap(wide + 4 * kPage, kPage, kPage, MEM_MAYMOVE | MEM_MOVE_TO,
+                          call_mremap(s, wide + 4 * kPage, kPage, kPage,
+                                      MEM_MAYMOVE | MEM_MOVE_TO, wide + 6 * kPage));
+        case 10:
+            return finish(s, "mremap:full, of nothing",
+                          call_mremap(s, kPage, kPage, kPage, MEM_MAYMOVE | MEM_MOVE_TO,
                                       wide + 6 * kPage));
         default:
             return finish(s, "mmap:full, inside", port_mmap(wide + 4 * kPage, kPage, MEM_READ,
@@ -413,8 +424,26 @@ static void full_operation(struct memops_state* s, uint64_t region, uint64_t mid
     }
 }
 
+/* Each round there is room for one mapping more, and a call that succeeds takes some: each call is
+ * made around its own limit. */
+static void nearly_full(struct memops_state* s, uint64_t region, uint64_t filler) {
+    enum { kRoundsEach = 100, kAllRounds = 3 * kRoundsEach };
+    static const uint32_t flags[] = {MEM_MAYMOVE, MEM_MAYMOVE | MEM_MOVE_TO,
+                                     MEM_MAYMOVE | MEM_MOVE_TO | MEM_DONTUNMAP};
+    for (uint64_t i = 0; i < kAllRounds; ++i) {
+        const struct target from = {region + i * 16 * kPage + 4 * kPage, 1};
+        const struct target to = {from.addr + 6 * kPage, i < kRoundsEach ? 2 : 1};
+        port_munmap(filler + (2 * i + 1) * kPage, kPage);
+        begin_map(s, from, 0, flags[i / kRoundsEach]);
+        const long moved = call_mremap(s, from.addr, kPage, to.pages * kPage,
+                                       flags[i / kRoundsEach], to.addr);
+        if (moved > 0 && i < kRoundsEach) port_munmap((uint64_t)moved, to.pages * kPage);
+        finish(s, "mremap:nearly full", moved > 0 ? 0 : moved);
+    }
+}
+
 void fill_the_map_count(struct memops_state* s) {
-    enum { kPieces = 4400, kPieceBytes = 16 * kPage };
+    enum { kPieces = 4400, kPieceBytes = 16 * kPage, kAtTheLimit = 1600 };
     const uint32_t flags = MEM_PRIVATE | MEM_ANONYMOUS | MEM_NORESERVE;
     const uint64_t fill_bytes = (uint64_t)(1 << 16) * kPage;
     const uint64_t bytes = (uint64_t)kPieces * kPieceBytes;
@@ -436,7 +465,8 @@ void fill_the_map_count(struct memops_state* s) {
     }
     while (port_mmap(0, kPage, MEM_READ, MEM_SHARED | MEM_ANONYMOUS, -1, 0) > 0) {
     }
-    for (uint64_t i = 0; i < 1600; ++i) full_operation(s, (uint64_t)region, i);
+    for (uint64_t i = 0; i < kAtTheLimit; ++i) full_operation(s, (uint64_t)region, i);
+    nearly_full(s, (uint64_t)region + kAtTheLimit * kPieceBytes, (uint64_t)filler);
     port_munmap((uint64_t)filler, fill_bytes);
     port_munmap((uint64_t)region, bytes);
     s->crowded = 0;

@@ -1,5 +1,11 @@
 #include "memops_ops.h"
 
+long call_mremap(const struct memops_state* s, uint64_t addr, uint64_t old_length,
+                 uint64_t new_length, uint32_t flags, uint64_t new_addr) {
+    if (!s->options->remap) return 0;
+    return port_mremap(addr, old_length, new_length, flags, new_addr);
+}
+
 static void begin(struct memops_state* s, struct target from, struct target to, uint32_t flags) {
     log_number((long)s->operation);
     log_text(" mremap");
@@ -13,8 +19,8 @@ static void begin(struct memops_state* s, struct target from, struct target to, 
 static void remap(struct memops_state* s, const char* variant, struct target from,
                   struct target to, uint32_t flags, uint64_t cut) {
     begin(s, from, to, flags);
-    finish(s, variant, port_mremap(from.addr, from.pages * kPage - cut, to.pages * kPage - cut,
-                                   flags, to.addr));
+    finish(s, variant, call_mremap(s, from.addr, from.pages * kPage - cut,
+                                   to.pages * kPage - cut, flags, to.addr));
 }
 
 /* Where the kernel chooses the place: remembered, so that it goes again. */
@@ -23,7 +29,7 @@ static void remap_anywhere(struct memops_state* s, const char* variant, struct t
     struct target* slot = drop_slot(s);
     begin(s, from, to, flags);
     const long moved =
-        port_mremap(from.addr, from.pages * kPage, to.pages * kPage, flags, to.addr);
+        call_mremap(s, from.addr, from.pages * kPage, to.pages * kPage, flags, to.addr);
     if (moved > 0 && (uint64_t)moved != from.addr) {
         slot->addr = (uint64_t)moved;
         slot->pages = to.pages;
@@ -78,7 +84,7 @@ static void remap_too_far(struct memops_state* s, struct target from) {
     const struct target to = {0, 1ULL << 31};
     begin(s, from, to, MEM_MAYMOVE);
     const long moved =
-        port_mremap(from.addr, from.pages * kPage, to.pages * kPage, MEM_MAYMOVE, 0);
+        call_mremap(s, from.addr, from.pages * kPage, to.pages * kPage, MEM_MAYMOVE, 0);
     if (moved > 0) port_munmap((uint64_t)moved, to.pages * kPage);
     finish(s, "mremap:more than there is", moved > 0 ? 0 : moved);
 }

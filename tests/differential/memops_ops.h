@@ -71,6 +71,9 @@ void op_lock_refused(struct memops_state* s);
 void op_lock_all(struct memops_state* s);
 
 /* memops_move.c */
+/* mremap, or nothing (0) where the kernel's answers are those of an older Linux. */
+long call_mremap(const struct memops_state* s, uint64_t addr, uint64_t old_length,
+                 uint64_t new_length, uint32_t flags, uint64_t new_addr);
 void op_remap(struct memops_state* s);
 void op_remap_refused(struct memops_state* s);
 

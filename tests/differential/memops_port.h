@@ -56,12 +56,13 @@ struct memops_options {
     uint64_t to;
     int maps;    /* and the mappings after each of them */
     int files;   /* descriptors and bad pointers are tried too: a system-call layer is there */
+    int remap;   /* mremap is called: both sides answer as Linux 6.17 and later */
     int require; /* each pair has to be hit this often; 0: no demand */
 };
 
 /* Returns the exit status. */
 int memops_run(const struct memops_options* options);
-/* `memops SEED N [--from A --to B] [--maps] [--no-files] [--require K]` */
+/* `memops SEED N [--from A --to B] [--maps] [--no-files] [--no-remap] [--require K]` */
 int memops_parse(int argc, char** argv, struct memops_options* options);
 
 #ifdef __cplusplus
