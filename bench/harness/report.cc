@@ -8,7 +8,8 @@ namespace surefoot::bench {
 namespace {
 
 constexpr std::array<const char*, kColumns> kNames{"surefoot",  "limit",       "host",
-                                                   "host-bare", "global-lock", "radix"};
+                                                   "host-bare", "global-lock", "radix",
+                                                   "published"};
 
 std::string number(double value) {
     if (value >= 10'000) return fmt::format("{:.0f}", value);
@@ -63,20 +64,22 @@ nlohmann::json json_of(const Measured& m) {
 }  // namespace
 
 std::string table_head() {
-    return fmt::format("{:<24} {:>6} {:>9} {:>9} {:>9} {:>6} {:>9} {:<6} {:>9} {:>9} {:>9} {:>9}\n",
+    return fmt::format("{:<24} {:>6} {:>9} {:>9} {:>9} {:>6} {:>9} {:<6} {:>9} {:>9} {:>9} {:>9} {:>9}\n",
                        "operation", "unit", "surefoot", "p99", "limit", "ratio", "target", "",
-                       "host", "host-bare", "one lock", "radix");
+                       "host", "host-bare", "one lock", "radix",
+                       "published");
 }
 
 std::string table_line(const Measured& m) {
     const auto ours = m.summary(Column::surefoot);
     const auto ratio = m.ratio_to_limit();
-    return fmt::format("{:<24} {:>6} {:>9} {:>9} {:>9} {:>6} {:>9} {:<6} {:>9} {:>9} {:>9} {:>9}\n",
+    return fmt::format("{:<24} {:>6} {:>9} {:>9} {:>9} {:>6} {:>9} {:<6} {:>9} {:>9} {:>9} {:>9} {:>9}\n",
                        m.row->name, m.row->unit, median_of(m, Column::surefoot),
                        ours ? number(ours->p99) : "-", median_of(m, Column::limit),
                        ratio ? fmt::format("{:.2f}", *ratio) : "-", target_text(*m.row), verdict(m),
                        median_of(m, Column::host), median_of(m, Column::host_bare),
-                       median_of(m, Column::global_lock), median_of(m, Column::radix));
+                       median_of(m, Column::global_lock), median_of(m, Column::radix),
+                       median_of(m, Column::published));
 }
 
 std::string to_json(const std::vector<Measured>& all) {

@@ -22,8 +22,10 @@ enum class Column : std::uint8_t {
     global_lock,
     /// A plain table of pointers under one mutex: the floor of the data structure.
     radix,
+    /// Another program, measured elsewhere (docs/performance.md says which and where).
+    published,
 };
-inline constexpr std::size_t kColumns = 6;
+inline constexpr std::size_t kColumns = 7;
 
 /// One operation's cost in one round. Rows that count bytes or instructions use both fields alike.
 struct Reading {

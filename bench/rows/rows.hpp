@@ -15,6 +15,7 @@ void add_zap_rows(std::vector<Row>& rows);
 void add_many_vma_rows(std::vector<Row>& rows);
 void add_layout_rows(std::vector<Row>& rows);
 void add_runner_rows(std::vector<Row>& rows);
+void add_checker_rows(std::vector<Row>& rows);
 
 inline std::vector<Row> all_rows() {
     std::vector<Row> rows;
@@ -25,6 +26,7 @@ inline std::vector<Row> all_rows() {
     add_many_vma_rows(rows);
     add_layout_rows(rows);
     add_runner_rows(rows);
+    add_checker_rows(rows);
     return rows;
 }
 
