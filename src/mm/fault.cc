@@ -116,7 +116,7 @@ FaultOutcome install_page(const Fault& f, const PmdSlot& pmd, PendingPage& page,
     return FaultOutcome::handled;
 }
 
-/// How many pages were populated directly in front of `f.va`, up to `most`, in its table and VMA.
+/// How many pages were populated directly in front of `f.va`, up to `most`, from `start` on.
 std::uint32_t count_populated_before(const Fault& f, const PteMap& map, VirtAddr start,
                                      std::uint32_t most) {
     std::uint32_t n = 0;
@@ -128,24 +128,24 @@ std::uint32_t count_populated_before(const Fault& f, const PteMap& map, VirtAddr
     return n;
 }
 
-/// The order of the block of pages, aligned to its size, that a first write at `f.va` populates:
-/// no larger than the run of pages in front of it, so that memory at most doubles however sparse
-/// its use. What was seen without the table's lock is checked under it. (alloc_anon_folio)
+/// The order of the block of pages that a first write at `f.va` populates. It is aligned to its
+/// size, and therefore lies in one table; and it is no larger than the run of pages in front of it,
+/// so that memory at most doubles however sparse its use. What was seen without the table's lock is
+/// checked under it. (alloc_anon_folio)
 unsigned fault_around_order(const Fault& f, const PmdSlot& pmd) {
     const std::uint32_t most = f.mm.options.fault_around;
     if (most == 1 || f.vma.has(VmaFlag::nohugepage)) return 0;
     const PteMapRcu map(f.mm.tables, pmd, f.right);
     if (!map) return 0;
-    const std::uint64_t span = f.mm.tables.format().span(arch::PtLevel::pmd);
-    const VirtAddr table = f.va.align_down(span);
-    const VaRange within = intersect(f.vma.range(), {table, table + span});
-    const std::uint32_t before = count_populated_before(f, map, within.start, most);
-    const std::uint64_t left = (within.end - f.va) >> arch::kPageShift;
+    const VirtAddr table = f.va.align_down(f.mm.tables.format().span(arch::PtLevel::pmd));
+    const std::uint32_t before =
+        count_populated_before(f, map, std::max(f.vma.range().start, table), most);
+    const std::uint64_t left = (f.vma.range().end - f.va) >> arch::kPageShift;
+    const std::uint64_t page = f.va.raw() >> arch::kPageShift;
+    const std::uint64_t alignment = page & -page;
     const std::uint32_t room = count_none(
-        map, f.va, static_cast<std::uint32_t>(std::min<std::uint64_t>(before, left)));
-    if (room == 0) return 0;
-    const auto aligned = static_cast<unsigned>(std::countr_zero(f.va.raw() >> arch::kPageShift));
-    return std::min(static_cast<unsigned>(std::bit_width(room)) - 1, aligned);
+        map, f.va, static_cast<std::uint32_t>(std::min({std::uint64_t{before}, left, alignment})));
+    return room == 0 ? 0 : static_cast<unsigned>(std::bit_width(room)) - 1;
 }
 
 FaultOutcome map_zero_page(const Fault& f, const PmdSlot& pmd) {

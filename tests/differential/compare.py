@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """Runs memops directly and under `surefoot run`, and compares what the two print, byte by byte.
 
-usage: compare.py --quiet-exec FILE --memops FILE --surefoot COMMAND [--seed N] [--operations N]
+usage: compare.py --quiet-exec FILE --memops FILE --surefoot COMMAND [--fault-around N]
+                  [--seed N] [--operations N]
+
+What mincore tells is compared only if a fault populates one page, as on a kernel that has
+multi-size THP off.
 
 At a difference, the operations before it are printed one by one with the mappings after each.
 """
@@ -50,8 +54,9 @@ def explain(options, seed, end):
 def both(options, seed, extra):
     if not options.remap:
         extra = ["--no-remap", *extra]
-    # mincore is compared, and the kernel's multi-size THP is off.
-    surefoot = [*options.surefoot.split(), "run", "--fault-around=1", "--"]
+    if options.fault_around > 1:
+        extra = ["--no-residency", *extra]
+    surefoot = [*options.surefoot.split(), "run", f"--fault-around={options.fault_around}", "--"]
     return run([], options, seed, extra), run(surefoot, options, seed, extra)
 
 
@@ -76,6 +81,7 @@ def main():
     parser.add_argument("--quiet-exec", required=True)
     parser.add_argument("--memops", required=True)
     parser.add_argument("--surefoot", required=True)
+    parser.add_argument("--fault-around", type=int, default=1)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--operations", type=int, default=1_000_000)
     options = parser.parse_args()

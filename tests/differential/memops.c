@@ -122,7 +122,7 @@ static uint64_t parse_number(const char* text) {
 
 int memops_parse(int argc, char** argv, struct memops_options* o) {
     memset(o, 0, sizeof *o);
-    o->files = o->remap = 1;
+    o->files = o->remap = o->residency = 1;
     if (argc < 3) return 2;
     o->seed = parse_number(argv[1]);
     o->operations = parse_number(argv[2]);
@@ -134,6 +134,8 @@ int memops_parse(int argc, char** argv, struct memops_options* o) {
             o->files = 0;
         } else if (strcmp(argv[i], "--no-remap") == 0) {
             o->remap = 0;
+        } else if (strcmp(argv[i], "--no-residency") == 0) {
+            o->residency = 0;
         } else if (strcmp(argv[i], "--from") == 0) {
             o->from = parse_number(value);
             ++i;

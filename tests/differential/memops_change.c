@@ -132,20 +132,24 @@ void op_sync(struct memops_state* s) {
 
 static unsigned char residency[4 * kSpanPages];
 
+/* Run lengths. */
+static void log_residency(uint64_t pages) {
+    for (uint64_t i = 0; i < pages;) {
+        uint64_t n = 1;
+        while (i + n < pages && residency[i + n] == residency[i]) ++n;
+        log_text(residency[i] != 0 ? "#" : ".");
+        if (n > 1) log_number((long)n);
+        i += n;
+    }
+}
+
 void op_mincore(struct memops_state* s) {
     const struct target t = pick_target(s);
     for (uint64_t i = 0; i < t.pages; ++i) residency[i] = 9;
     begin(s, " mincore", t, 0);
     const long result = port_mincore(t.addr, t.pages * kPage, residency);
     log_text(" ");
-    for (uint64_t i = 0; result == 0 && i < t.pages;) {
-        // Run lengths.
-        uint64_t n = 1;
-        while (i + n < t.pages && residency[i + n] == residency[i]) ++n;
-        log_text(residency[i] != 0 ? "#" : ".");
-        if (n > 1) log_number((long)n);
-        i += n;
-    }
+    if (result == 0 && s->options->residency) log_residency(t.pages);
     finish(s, "mincore", result);
 }
 

@@ -54,15 +54,17 @@ struct memops_options {
     uint64_t operations;
     uint64_t from; /* operations [from, to) are printed one by one */
     uint64_t to;
-    int maps;    /* and the mappings after each of them */
-    int files;   /* descriptors and bad pointers are tried too: a system-call layer is there */
-    int remap;   /* mremap is called: both sides answer as Linux 6.17 and later */
-    int require; /* each pair has to be hit this often; 0: no demand */
+    int maps;      /* and the mappings after each of them */
+    int files;     /* descriptors and bad pointers are tried too: a system-call layer is there */
+    int remap;     /* mremap is called: both sides answer as Linux 6.17 and later */
+    int residency; /* what mincore tells is logged: both populate one page a fault */
+    int require;   /* each pair has to be hit this often; 0: no demand */
 };
 
 /* Returns the exit status. */
 int memops_run(const struct memops_options* options);
-/* `memops SEED N [--from A --to B] [--maps] [--no-files] [--no-remap] [--require K]` */
+/* `memops SEED N [--from A --to B] [--maps] [--no-files] [--no-remap] [--no-residency]
+ * [--require K]` */
 int memops_parse(int argc, char** argv, struct memops_options* options);
 
 #ifdef __cplusplus

@@ -25,13 +25,14 @@ class Twin {
     GuestCpus cpus_;
 
 public:
-    Twin() {
+    explicit Twin(std::uint32_t fault_around) {
         machine_ = std::move(*api::Machine::create({.memory_bytes = 512ULL << 20}));
         space = std::move(*mm::Mm::create(
             machine_->system(),
             {.task_size = VirtAddr(0x7fff'ffff'f000),
              .limits = {.memlock = kMemlock},
-             .max_map_count = static_cast<std::uint32_t>(sysctl("max_map_count"))}));
+             .max_map_count = static_cast<std::uint32_t>(sysctl("max_map_count")),
+             .fault_around = fault_around}));
         space->start_brk.set(kFirstBreak);
         space->brk.set(kFirstBreak);
         cpu = std::make_unique<GuestCpu>(*space);
@@ -80,12 +81,13 @@ void print_mapping(std::string& text, const mm::VmaStats& v) {
 
 }  // namespace
 
-TwinRun run_twin(const memops_options& options) {
-    Twin twin;
+TwinRun run_twin(const memops_options& options, std::uint32_t fault_around) {
+    Twin twin(fault_around);
     running = &twin;
     TwinRun run;
     run.status = memops_run(&options);
     run.inconsistency = mm::check_mm(*twin.space);
+    run.pages_around = twin.space->system.events.read(mm::Event::fault_around);
     run.output = std::move(twin.output);
     return run;
 }

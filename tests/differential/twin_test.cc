@@ -16,7 +16,8 @@ namespace {
 std::string run_on_the_kernel(const memops_options& o) {
     std::ostringstream command;
     command << QUIET_EXEC " " MEMOPS " " << o.seed << " " << o.operations
-            << (o.remap ? "" : " --no-remap") << " --no-files --from " << o.from << " --to " << o.to << (o.maps ? " --maps" : "")
+            << (o.remap ? "" : " --no-remap") << (o.residency ? "" : " --no-residency")
+            << " --no-files --from " << o.from << " --to " << o.to << (o.maps ? " --maps" : "")
             << " --require " << o.require;
     FILE* pipe = popen(command.str().c_str(), "r");
     std::string output;
@@ -56,13 +57,13 @@ std::string excerpt(const std::vector<std::string>& lines, std::size_t around) {
 }
 
 /// Runs the window before a differing digest again, operation by operation.
-std::string explain(memops_options o, std::uint64_t end) {
+std::string explain(memops_options o, std::uint32_t fault_around, std::uint64_t end) {
     o.to = end;
     o.from = end < 256 ? 0 : end - 256;
     o.maps = 1;
     o.require = 0;
     const auto kernel = lines_of(run_on_the_kernel(o));
-    const auto twin = lines_of(run_twin(o).output);
+    const auto twin = lines_of(run_twin(o, fault_around).output);
     const std::size_t at = first_difference(kernel, twin);
     std::string text = "replay with SUREFOOT_SEED=" + std::to_string(o.seed) + "\n";
     std::size_t operation = at;
@@ -73,10 +74,11 @@ std::string explain(memops_options o, std::uint64_t end) {
     return text + "kernel:\n" + excerpt(kernel, at) + "ours:\n" + excerpt(twin, at);
 }
 
-void expect_the_same(const memops_options& o) {
+void expect_the_same(const memops_options& o, std::uint32_t fault_around) {
     const auto kernel = lines_of(run_on_the_kernel(o));
-    const TwinRun run = run_twin(o);
+    const TwinRun run = run_twin(o, fault_around);
     EXPECT_EQ(run.inconsistency, "");
+    EXPECT_EQ(run.pages_around > 0, fault_around > 1);
     const auto twin = lines_of(run.output);
     const std::size_t at = first_difference(kernel, twin);
     if (at == kernel.size() && at == twin.size()) {
@@ -84,7 +86,8 @@ void expect_the_same(const memops_options& o) {
                                  << run.output.substr(run.output.find("variant"));
         return;
     }
-    ADD_FAILURE() << explain(o, at < kernel.size() ? operation_of(kernel[at]) : o.operations);
+    const std::uint64_t end = at < kernel.size() ? operation_of(kernel[at]) : o.operations;
+    ADD_FAILURE() << explain(o, fault_around, end);
 }
 
 std::uint64_t operations() {
@@ -92,15 +95,21 @@ std::uint64_t operations() {
     return given == nullptr ? 200'000 : std::strtoull(given, nullptr, 10);
 }
 
-TEST(MemopsTwin, behaves_as_the_kernel_does) {
+/// The parameter: pages that a fault may populate.
+using MemopsTwin = ::testing::TestWithParam<std::uint32_t>;
+
+TEST_P(MemopsTwin, behaves_as_the_kernel_does) {
     memops_options o{};
     o.seed = test_seed() & 0xffffffff;
     o.operations = operations();
+    o.residency = GetParam() == 1;
     o.remap = std::system(MEMOPS " probe-remap") == 0;
     if (!o.remap) std::puts("mremap is not compared: this kernel's is older than Linux 6.17");
     o.require = o.operations >= 200'000 ? 100 : 0;
-    expect_the_same(o);
+    expect_the_same(o, GetParam());
 }
+
+INSTANTIATE_TEST_SUITE_P(FaultAround, MemopsTwin, ::testing::Values(1, 64));
 
 }  // namespace
 }  // namespace surefoot::testing

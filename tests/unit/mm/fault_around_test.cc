@@ -1,5 +1,7 @@
 // Fault-around: the first write to private anonymous memory populates a block of pages.
 
+#include <sched.h>
+
 #include "support.hpp"
 
 namespace surefoot::testing {
@@ -135,6 +137,36 @@ TEST_F(FaultAround, shortage_of_memory_leaves_one_page) {
     taken.pop_back();
     for (const Pfn pfn : taken) system().frames.put(pfn);
     EXPECT_EQ(residency(0, 8), "####....");
+}
+
+TEST_F(FaultAround, page_that_comes_meanwhile_stays_and_the_block_goes_back) {
+    map_pages(0, 32);
+    for (std::uint64_t n = 0; n < 4; ++n) write(n);
+    const std::uint64_t frames = system().frames.in_use();
+    sync::Thread writer;
+    {
+        const vma::MmapReadGuard mmap(space().vmas);
+        const auto pmd = pgtable::find_pmd(space().tables, page(4), mmap);
+        ASSERT_TRUE(pmd);
+        pgtable::PteMapLocked map(space().tables, *pmd, mmap);
+        ASSERT_TRUE(map);
+        writer = *sync::Thread::start([this] {
+            EXPECT_EQ(mm::handle_fault(space(), page(4), mm::Access::write), FaultResult::handled);
+        });
+        // Once it has its block, it comes to wait for the table's lock.
+        while (system().frames.in_use() == frames) sched_yield();
+        EXPECT_EQ(system().frames.in_use(), frames + 4);
+        map.install(page(5),
+                    arch::Format::make_leaf<arch::PtLevel::pte>(
+                        system().zero_page(), {.young = true, .special = true}),
+                    mmap);
+    }
+    writer.join();
+    EXPECT_EQ(system().events.read(mm::Event::fault_lost_entry), 1);
+    EXPECT_EQ(system().frames.in_use(), frames) << "the fault comes again";
+    read(5);
+    write(4);
+    EXPECT_EQ(residency(0, 8), "######..");
 }
 
 TEST_F(FaultAround, mlock_populates_and_counts_its_range) {
