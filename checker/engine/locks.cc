@@ -151,7 +151,7 @@ void Machine::drain_release(const Buffered& entry, Event& event) {
             return release(lock, event.proc, entry.kind == Kind::unlock_shared, event);
         }
         case Kind::rcu_unlock:
-            return close_section(entry.proc, tables_.domain(entry.address));
+            return close_section(entry.proc, tables_.domain(entry.address), event);
         case Kind::irq_exit:
             return acknowledge(static_cast<unsigned>(entry.value));
         default:

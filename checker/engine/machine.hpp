@@ -307,7 +307,8 @@ class Machine {
     static void callback_main(void* machine);
     void do_rcu(Task& task, Op& op);
     bool grace_is_over(std::uint32_t grace) const;
-    void close_section(unsigned proc, Domain& domain);
+    Stamp closing(const Domain& domain, unsigned proc, std::uint32_t section) const;
+    void close_section(unsigned proc, Domain& domain, Event& event);
 
     // interrupts (interrupts.cc)
     static void handler_main(void* task);

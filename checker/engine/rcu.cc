@@ -30,9 +30,18 @@ void Machine::rcu_read_unlock(Address address, const void* pc) {
     step(op);
 }
 
-void Machine::close_section(unsigned proc, Domain& domain) {
-    ++domain.closed[proc];
+void Machine::close_section(unsigned proc, Domain& domain, Event& event) {
+    event.value = ++domain.closed[proc];
+    event.previous_write = domain.closed_at[proc];
     domain.closed_at[proc] = depth_ + 1;
+}
+
+/// The event that closed the section of that number.
+Stamp Machine::closing(const Domain& domain, unsigned proc, std::uint32_t section) const {
+    Stamp stamp = domain.closed_at[proc];
+    while (trace_[stamp - 1].value != section)
+        stamp = trace_[stamp - 1].previous_write;
+    return stamp;
 }
 
 bool Machine::grace_is_over(std::uint32_t index) const {
@@ -59,18 +68,18 @@ void Machine::do_rcu(Task& task, Op& op) {
             ++domain.opened[task.proc];
             break;
         case Kind::rcu_unlock:
-            close_section(task.proc, domain);
+            close_section(task.proc, domain, event);
             break;
         case Kind::grace_start: {
             event.effect.first = footprint(domain.object, Mode::scan, task.cpu);
             Grace grace;
+            grace.waits = domain.readers;
             grace.domain = tables_.index_of(domain);
             grace.started = depth_ + 1;
             for (ProcSet left = domain.readers; left != 0; left &= left - 1) {
                 const unsigned proc = static_cast<unsigned>(__builtin_ctzll(left));
                 race_with(domain.read_at[proc]);
                 grace.section[proc] = domain.opened[proc];
-                if (domain.closed[proc] < domain.opened[proc]) grace.waits |= set_of(proc);
             }
             domain.scanners |= set_of(task.proc);
             domain.scanned_at[task.proc] = depth_ + 1;
@@ -83,8 +92,11 @@ void Machine::do_rcu(Task& task, Op& op) {
             if (buffered()) after(last_[cpus_[task.cpu].drain]);
             const Grace& grace = graces_[op.a];
             after(grace.started);
-            for (ProcSet left = grace.waits; left != 0; left &= left - 1)
-                after(domain.closed_at[__builtin_ctzll(left)]);
+            // Of sections that were over when it began, too: they might not have been.
+            for (ProcSet left = grace.waits; left != 0; left &= left - 1) {
+                const unsigned proc = static_cast<unsigned>(__builtin_ctzll(left));
+                after(closing(domain, proc, grace.section[proc]));
+            }
             break;
         }
         default:  // rcu_barrier

@@ -56,7 +56,7 @@ struct Domain {
     Stamp closed_at[kMaxProcs];
 };
 
-/// A grace period: the sections that were open when it began.
+/// A grace period, and the latest section of each process when it began.
 struct Grace {
     std::uint32_t domain = 0;
     ProcSet waits = 0;

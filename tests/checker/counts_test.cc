@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -54,10 +55,15 @@ std::vector<Row> rows() {
     add("inc4", unlocked_increments(4), 576);
     for (int n = 2; n <= 4; ++n)
         add("wainc" + std::to_string(n), writer_and_increments(n), factorial[n + 1]);
-    for (int n = 2; n <= 6; ++n)
+    for (int n = 2; n <= 7; ++n)
         add("lockinc" + std::to_string(n), locked_increments<Mutex>(n), factorial[n]);
     for (int n = 2; n <= 6; ++n)
         add("spininc" + std::to_string(n), locked_increments<Spinlock>(n), factorial[n]);
+    for (int n = 2; n <= 4; ++n) {
+        add("ticket_lock" + std::to_string(n), ticket_lock(n), factorial[n]);
+        add("test_and_set" + std::to_string(n), test_and_set_lock(n), factorial[n] * factorial[n]);
+    }
+    add("seqlock", seqlock(), 2);
     add("fib1", fib_bench(1), 11, 11);
     add("fib2", fib_bench(2), 140, 153);
     add("fib3", fib_bench(3), 1698, 2258);
@@ -66,6 +72,14 @@ std::vector<Row> rows() {
     add("gup+gup+fix+fence",
         gup_against_collapse({.recheck_pmd = true, .fence = true, .readers = 2}), 174);
     return all;
+}
+
+/// `ctest -C long -L long` runs these.
+std::vector<Row> large_rows() {
+    return {{"ainc8", increments(8, 1), 40320, 40320},
+            {"lastzero15", lastzero(15), 147456, 147456},
+            {"casw5", casw(5), 32880, 32880},
+            {"fib5", fib_bench(5), 218243, 525630}};
 }
 
 class Counts : public testing::TestWithParam<Row> {};
@@ -84,12 +98,14 @@ TEST_P(Counts, are_exact_under_tso) {
     EXPECT_LE(2 * result.redundant, result.complete);
 }
 
-INSTANTIATE_TEST_SUITE_P(Programs, Counts, testing::ValuesIn(rows()), [](const auto& row) {
+std::string name_of(const testing::TestParamInfo<Row>& row) {
     std::string name = row.param.name;
-    for (char& c : name)
-        if (c == '+') c = '_';
+    std::replace(name.begin(), name.end(), '+', '_');
     return name;
-});
+}
+
+INSTANTIATE_TEST_SUITE_P(Programs, Counts, testing::ValuesIn(rows()), name_of);
+INSTANTIATE_TEST_SUITE_P(Large, Counts, testing::ValuesIn(large_rows()), name_of);
 
 TEST(Gup, without_the_recheck_pins_a_collapsed_page) {
     for (const Model model : {Model::sc, Model::tso}) {

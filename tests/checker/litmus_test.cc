@@ -2,10 +2,14 @@
 // whether its weak outcome is one of them.
 //
 // A program is its CPUs, separated by '|'. Wx1 stores 1 to x, Rx loads x, Ux increments x, F is a
-// full fence. An outcome lists what the loads read, in the order of the text, then final values.
+// full fence; Rx?2 goes on only if it read 2, and its CPU's later loads count as 9 if it does not.
+// [ and ] are a read-side section, G waits for a grace period. An outcome lists what the loads
+// read, in the order of the text, then final values.
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 #include <sstream>
 #include <string>
@@ -25,11 +29,13 @@ struct Shape {
 };
 
 const Shape kShapes[] = {
+    // docs/checker.md, table L
     {"SB", "Wx1 Ry | Wy1 Rx", "0 0", 3, 4, false, true},
     {"SB_mb", "Wx1 F Ry | Wy1 F Rx", "0 0", 3, 3, false, false},
     {"SB_rfi", "Wx1 Rx Ry | Wy1 Ry Rx", "1 0 1 0", 3, 4, false, true},
     {"SB3", "Wx1 Ry | Wy1 Rz | Wz1 Rx", "0 0 0", 7, 8, false, true},
     {"MP", "Wx1 Wy1 | Ry Rx", "1 0", 3, 3, false, false},
+    {"MP_rel_acq", "Wx1 Wy1.rel | Ry.acq Rx", "1 0", 3, 3, false, false},
     {"LB", "Rx Wy1 | Ry Wx1", "1 1", 3, 3, false, false},
     {"LB3", "Rx Wy1 | Ry Wz1 | Rz Wx1", "1 1 1", 7, 7, false, false},
     {"CoRR", "Wx1 Wx2 | Rx Rx", "2 1", 6, 6, false, false},
@@ -40,6 +46,11 @@ const Shape kShapes[] = {
     {"2_2W", "Wx1 Wy2 | Wy1 Wx2", "x1 y1", 3, 3, false, false},
     {"WRC", "Wx1 | Rx Wy1 | Ry Rx", "1 1 0", 7, 7, false, false},
     {"RWC_mb", "Wx1 | Rx F Ry | Wy1 F Rx", "1 0 0", 7, 7, false, false},
+    {"W_RWC", "Wx1 Wz1.rel | Rz.acq F Ry | Wy1 F Rx", "1 0 0", 7, 7, false, false},
+    {"IRIW_mb", "Wx1 | Rx F Ry | Wy1 | Ry F Rx", "1 0 1 0", 15, 15, false, false},
+    {"ISA2_rel_acq", "Wx1 Wy1.rel | Ry.acq Wz1.rel | Rz.acq Rx", "1 1 0", 7, 7, false, false},
+    {"Z6_mb", "Wx1 Wy1 | Ry Wz1 | Wz2 F Rx", "1 0 z2", 7, 7, false, false},
+    {"MPU", "Wx1 Wy1.rel | Uy | Ry.acq?2 Rx", "2 0", 6, 6, false, false},
     {"IRIW", "Wx1 | Rx Ry | Wy1 | Ry Rx", "1 0 1 0", 15, 15, false, false},
     {"ISA2", "Wx1 Wy1 | Ry Wz1 | Rz Rx", "1 1 0", 7, 7, false, false},
     {"Z6_0", "Wx1 Wy1 | Ry Wz1 | Wz2 Rx", "1 0 z2", 7, 8, false, true},
@@ -47,11 +58,33 @@ const Shape kShapes[] = {
     {"W3_2", "Wx1 Wy2 | Wy1 Wz2 | Wz1 Wx2", "x1 y1 z1", 7, 7, false, false},
 };
 
+/// Table K: rings of read-side sections and grace periods. Those that the kernel's model allows
+/// need loads that are late, or stores that are early: neither model here has them. The last rows
+/// show what the sections are for. Nobody else counted these executions: 0.
+const Shape kRcuShapes[] = {
+    {"K1", "[ Wx1 Wy1 ] | Ry G Rx", "1 0", 0, 0, false, false},
+    {"K1_reversed", "[ Rx Ry ] | Wx1 G Wy1", "0 1", 0, 0, false, false},
+    {"K2", "[ Rx Ry ] | Wy1 G Wx1", "1 0", 0, 0, false, false},
+    {"K3", "[ Rx Wy1 ] | [ Ry Wz1 ] | Rz G Wx1", "1 1 1", 0, 0, false, false},
+    {"K4", "[ Rx Wy1 ] | [ Ry Wz1 ] | Rz G Ww1 | Rw G Wx1", "1 1 1 1", 0, 0, false, false},
+    {"K6", "[ Rx F Wy1 ] | [ Ry Wz1 ] | Rz G Wx1", "1 1 1", 0, 0, false, false},
+    {"K8", "[ Wz1 ] | [ Rx Wy1 ] | Ry F Rz | Rz G Wx1", "1 1 0 1", 0, 0, false, false},
+    {"K10", "Wx1 G Wy1 | [ Rx?0 Ry ]", "0 1", 0, 0, false, false},
+    {"K10_bare", "Wx1 G Wy1 | Rx?0 Ry", "0 1", 0, 0, true, true},
+    {"K11", "Wx1 G Ry | [ Rx?0 Wy1 Wy0 ]", "1 0", 0, 0, false, false},
+    {"K11_bare", "Wx1 G Ry | Rx?0 Wy1 Wy0", "1 0", 0, 0, true, true},
+    {"K13", "Wx1 G Wy1 | Ry Rx", "1 0", 0, 0, false, false},
+    {"K15", "Wx1 Wy1.rel | Ry?1 Rx", "1 0", 0, 0, false, false},
+    {"two_sections", "Wx1 G Wy1 | [ Rx ] [ Ry ]", "0 1", 0, 0, true, true},
+};
+
 struct Operation {
     char kind;
     int word;
     int value;
     int slot;  // of a load
+    sfc_order order;
+    int goes_on;  // what a load has to read, or -1
 };
 
 struct Text {
@@ -68,48 +101,66 @@ Text parse(const std::string& text) {
             program.cpus.emplace_back();
             continue;
         }
-        Operation operation{word[0], 0, 0, 0};
-        if (word.size() > 1) operation.word = word[1] - 'x';
-        if (word.size() > 2) operation.value = word[2] - '0';
+        Operation operation{word[0], 0, 0, 0, SFC_RELAXED, -1};
+        if (word.size() > 1) operation.word = word[1] - 'w';
+        if (word[0] == 'W') operation.value = word[2] - '0';
+        if (word.find(".acq") != word.npos) operation.order = SFC_ACQUIRE;
+        if (word.find(".rel") != word.npos) operation.order = SFC_RELEASE;
+        if (const auto at = word.find('?'); at != word.npos) operation.goes_on = word[at + 1] - '0';
         if (word[0] == 'R') operation.slot = program.loads++;
         program.cpus.back().push_back(operation);
     }
     return program;
 }
 
+constexpr int kNotRun = 9;
+
 struct Outcome {
     std::uint64_t executions = 0;
     std::uint64_t redundant = 0;
-    std::set<std::string> seen;  // loads, then final x, y, z
+    std::set<std::string> seen;  // loads, then final w, x, y, z
 };
+
+void run(const Operation& operation, Word<int>& word, int* loads) {
+    switch (operation.kind) {
+        case 'W':
+            return word.store(operation.value, operation.order);
+        case 'R':
+            loads[operation.slot] = word.load(operation.order);
+            return;
+        case 'U':
+            word.fetch_add(1);
+            return;
+        case '[':
+            return sfc_rcu_read_lock(nullptr, nullptr);
+        case ']':
+            return sfc_rcu_read_unlock(nullptr, nullptr);
+        case 'G':
+            return sfc_synchronize_rcu(nullptr, nullptr);
+        default:
+            return sfc_fence(SFC_MB, nullptr);
+    }
+}
 
 Outcome explore(const Text& text, Model model) {
     struct State {
-        Word<int> words[3];
+        Word<int> words[4];
         int loads[16] = {};
     };
     Outcome outcome;
     const Result result = check(
         [&](Program& program) {
             State& state = program.make<State>();
+            std::fill(std::begin(state.loads), std::end(state.loads), kNotRun);
             for (const auto& cpu : text.cpus) {
                 program.spawn([&state, &cpu] {
+                    bool goes_on = true;
                     for (const Operation& operation : cpu) {
+                        if (!goes_on && operation.kind != ']') continue;
                         Word<int>& word = state.words[operation.word];
-                        switch (operation.kind) {
-                            case 'W':
-                                word.store(operation.value);
-                                break;
-                            case 'R':
-                                state.loads[operation.slot] = word.load();
-                                break;
-                            case 'U':
-                                word.fetch_add(1);
-                                break;
-                            default:
-                                sfc_fence(SFC_MB, nullptr);
-                                break;
-                        }
+                        run(operation, word, state.loads);
+                        if (operation.goes_on >= 0)
+                            goes_on = state.loads[operation.slot] == operation.goes_on;
                     }
                 });
             }
@@ -117,8 +168,8 @@ Outcome explore(const Text& text, Model model) {
                 std::string line;
                 for (int i = 0; i < text.loads; ++i)
                     line += std::to_string(state.loads[i]) + " ";
-                for (int i = 0; i < 3; ++i)
-                    line += std::string(1, static_cast<char>('x' + i)) +
+                for (int i = 0; i < 4; ++i)
+                    line += std::string(1, static_cast<char>('w' + i)) +
                             std::to_string(state.words[i].get()) + " ";
                 outcome.seen.insert(line);
             });
@@ -136,7 +187,7 @@ bool allows(const Outcome& outcome, const std::string& wanted) {
     std::vector<std::string> finals;
     std::istringstream words(wanted);
     for (std::string word; words >> word;) {
-        if (word[0] >= 'x')
+        if (word[0] >= 'w')
             finals.push_back(word + " ");
         else
             loads += word + " ";
@@ -156,17 +207,19 @@ TEST_P(Litmus, has_its_executions_and_outcomes) {
     const Shape& shape = GetParam();
     const Text program = parse(shape.program);
     const Outcome sc = explore(program, Model::sc);
-    EXPECT_EQ(sc.executions, shape.sc);
+    EXPECT_EQ(sc.executions, shape.sc != 0 ? shape.sc : sc.executions);
     EXPECT_EQ(sc.redundant, 0U);
     EXPECT_EQ(allows(sc, shape.outcome), shape.sc_allows);
     const Outcome tso = explore(program, Model::tso);
-    EXPECT_EQ(tso.executions, shape.tso);
+    EXPECT_EQ(tso.executions, shape.tso != 0 ? shape.tso : tso.executions);
     EXPECT_EQ(tso.redundant, 0U);
     EXPECT_EQ(allows(tso, shape.outcome), shape.tso_allows);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Litmus, testing::ValuesIn(kShapes),
-                         [](const auto& shape) { return std::string(shape.param.name); });
+std::string name_of(const testing::TestParamInfo<Shape>& shape) { return shape.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Litmus, testing::ValuesIn(kShapes), name_of);
+INSTANTIATE_TEST_SUITE_P(Rcu, Litmus, testing::ValuesIn(kRcuShapes), name_of);
 
 }  // namespace
 }  // namespace surefoot::checker

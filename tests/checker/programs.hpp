@@ -127,6 +127,58 @@ Body locked_increments(int n) {
     };
 }
 
+/// A lock that spins with plain accesses; a failed attempt is no execution.
+inline Body ticket_lock(int n) {
+    return [=](Program& program) {
+        auto& s = program.make<Ints>();
+        Int &next = s.at[0], &owner = s.at[1], &x = s.at[2];
+        for (int i = 0; i < n; ++i) {
+            program.spawn([&] {
+                const int mine = next.fetch_add(1);
+                owner.await(mine);
+                x.store(x.load() + 1);
+                owner.store(mine + 1);
+            });
+        }
+        program.finish([&x, n] { require(x.get() == n, "an increment was lost"); });
+    };
+}
+
+inline Body test_and_set_lock(int n) {
+    return [=](Program& program) {
+        auto& s = program.make<Ints>();
+        Int &lock = s.at[0], &x = s.at[1];
+        for (int i = 0; i < n; ++i) {
+            program.spawn([&] {
+                lock.await(0);
+                assume(lock.compare_exchange(0, 1));
+                x.store(x.load() + 1);
+                lock.store(0);
+            });
+        }
+        program.finish([&x, n] { require(x.get() == n, "an increment was lost"); });
+    };
+}
+
+inline Body seqlock() {
+    return [](Program& program) {
+        auto& s = program.make<Ints>();
+        Int &sequence = s.at[0], &x = s.at[1];
+        program.spawn([&] {
+            sequence.store(1);
+            x.store(1);
+            sequence.store(2);
+        });
+        program.spawn([&] {
+            const int begin = sequence.load();
+            assume(begin % 2 == 0);
+            const int seen = x.load();
+            assume(sequence.load() == begin);
+            require(seen == begin / 2, "what was read is of another time");
+        });
+    };
+}
+
 inline Body fib_bench(int n) {
     return [=](Program& program) {
         auto& x = program.make<Int>(1);
