@@ -4,6 +4,10 @@
 // retry) are named enums of their own and never an Errno.
 
 #include <cerrno>
+#include <concepts>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
 
 #include <tl/expected.hpp>
 
@@ -58,11 +62,65 @@ public:
     Result(Errno error) : Base(tl::unexpect, error) {}
 };
 
+// What most functions return is a plain value, which fits two registers. `tl::expected` has a flag
+// of one byte, so that compilers put its words together in memory, and the load of a word that was
+// stored in parts waits for the stores: these have a whole word instead.
+
+template <class T>
+    requires std::is_trivially_copyable_v<T>
+class [[nodiscard]] Result<T> {
+public:
+    constexpr Result(const T& value) : value_(value) {}
+    template <class U>
+        requires std::convertible_to<U&&, T>
+    constexpr Result(U&& value) : value_(std::forward<U>(value)) {}
+    constexpr Result(Errno error) : none_(), error_(static_cast<std::uint64_t>(error)) {}
+    constexpr Result(const Failure& failure) : Result(failure.value()) {}
+
+    constexpr bool has_value() const { return error_ == 0; }
+    constexpr explicit operator bool() const { return has_value(); }
+    constexpr T& operator*() { return value_; }
+    constexpr const T& operator*() const { return value_; }
+    constexpr T* operator->() { return &value_; }
+    constexpr const T* operator->() const { return &value_; }
+    constexpr const T& value() const {
+        SF_ASSERT(has_value());
+        return value_;
+    }
+    /// There is no value.
+    constexpr Errno error() const { return static_cast<Errno>(error_); }
+
+private:
+    union {
+        char none_;
+        T value_;
+    };
+    std::uint64_t error_ = 0;  // no Errno is 0
+};
+
+template <>
+class [[nodiscard]] Result<void> {
+public:
+    constexpr Result() = default;
+    constexpr Result(Errno error) : error_(static_cast<int>(error)) {}
+    constexpr Result(const Failure& failure) : Result(failure.value()) {}
+
+    constexpr bool has_value() const { return error_ == 0; }
+    constexpr explicit operator bool() const { return has_value(); }
+    /// It is no success.
+    constexpr Errno error() const { return static_cast<Errno>(error_); }
+
+private:
+    int error_ = 0;
+};
+
 /// What a system call returns: the value, or the negative error number.
 template <class T>
 constexpr long to_syscall_result(const Result<T>& result) {
     if (!result) return -static_cast<long>(result.error());
-    if constexpr (requires { result->raw(); }) {
+    if constexpr (std::is_void_v<T>) {
+        return 0;
+    } else if constexpr (requires { result->raw(); }) {
         return static_cast<long>(result->raw());
     } else if constexpr (requires { static_cast<long>(*result); }) {
         return static_cast<long>(*result);

@@ -32,7 +32,10 @@ Result<VirtAddr> bottom_up(const Mm& mm, const vma::MmapWriteGuard& mmap,
         if (high - request.length >= hint && is_free(mm, mmap, hint, request.length)) return hint;
     }
     const auto found =
-        mmap.find_gap_bottomup({.length = request.length, .low = low, .high = high});
+        mmap.find_gap_bottomup({.length = request.length,
+                                .low = low,
+                                .high = high,
+                                .stack_guard_gap = mm.vmas.options().stack_guard_gap});
     if (!found) return Errno::nomem;
     return *found;
 }
@@ -48,7 +51,10 @@ Result<VirtAddr> top_down(const Mm& mm, const vma::MmapWriteGuard& mmap,
     }
     const VirtAddr low(std::max(mm.options.mmap_min_addr, arch::kPageSize));
     const auto found =
-        mmap.find_gap_topdown({.length = request.length, .low = low, .high = mm.mmap_base});
+        mmap.find_gap_topdown({.length = request.length,
+                               .low = low,
+                               .high = mm.mmap_base,
+                               .stack_guard_gap = mm.vmas.options().stack_guard_gap});
     if (found) return *found;
     return bottom_up(mm, mmap,
                      {.addr = VirtAddr(0), .length = request.length, .flags = request.flags});

@@ -197,7 +197,7 @@ bool grow_brk(Mm& mm, const MmapWriteGuard& mmap, VaRange range, VmaFlags flags)
     // One page beyond it stays free, and the guard gap of a stack.
     if (!is_free(mm, mmap, range.start, range.bytes() + arch::kPageSize)) return false;
     if (mm.vmas.map_count() > mm.options.max_map_count) return false;
-    const vma::NewMapping region{
+    vma::NewMapping region{
         .range = range, .flags = flags, .pgoff = vma::anonymous_pgoff(range.start)};
     return map_region(mm, mmap, region).has_value();
 }

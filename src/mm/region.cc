@@ -36,7 +36,7 @@ Result<void> split_at_ends(const MmapWriteGuard& mmap, VaRange range, Vma* vma) 
     return {};
 }
 
-Result<void> map_region(Mm& mm, const MmapWriteGuard& mmap, vma::NewMapping region) {
+Result<void> map_region(Mm& mm, const MmapWriteGuard& mmap, vma::NewMapping& region) {
     const std::uint64_t pages = region.range.bytes() >> arch::kPageShift;
     Vma* first = mmap.find_intersection(region.range);
     const std::uint64_t replaced = first != nullptr ? mapped_pages(mmap, region.range) : 0;

@@ -12,9 +12,9 @@ namespace surefoot::inline SF_BUILD::mm {
 /// limit, unless it would stay there: a hole in one of them. Fails: nomem. (vms_gather_munmap_vmas)
 Result<void> split_at_ends(const vma::MmapWriteGuard& mmap, VaRange range, Vma* first);
 
-/// Makes the region; what it replaces is zapped before the lock is dropped. Fails: nomem.
-/// (mmap_region)
-Result<void> map_region(Mm& mm, const vma::MmapWriteGuard& mmap, vma::NewMapping region);
+/// Makes the region, with VM_ACCOUNT where it is due; what it replaces is zapped before the lock is
+/// dropped. Fails: nomem. (mmap_region)
+Result<void> map_region(Mm& mm, const vma::MmapWriteGuard& mmap, vma::NewMapping& region);
 
 /// Takes the VMAs inside `range` out of the tree and un-accounts them; the caller zaps them with
 /// `unmap_detached`. `first` as above. Fails: nomem.

@@ -21,56 +21,56 @@ Gather::Gather(PageTables& tables) : tables_(tables) {
 }
 
 void Gather::entries_changed(VaRange range) {
-    if (nr_ranges_ > 0) {
-        VaRange& last = ranges_[nr_ranges_ - 1];
+    if (!ranges_.empty()) {
+        VaRange& last = ranges_.back();
         if (last.end >= range.start && range.end >= last.start) {
             last = {std::min(last.start, range.start), std::max(last.end, range.end)};
             return;
         }
     }
-    if (nr_ranges_ < kMaxRanges) {
-        ranges_[nr_ranges_++] = range;
+    if (!ranges_.full()) {
+        ranges_.push_back(range);
         return;
     }
     VaRange hull = range;
     for (const VaRange& r : ranges_) {
         hull = {std::min(hull.start, r.start), std::max(hull.end, r.end)};
     }
-    ranges_[0] = hull;
-    nr_ranges_ = 1;
+    ranges_.clear();
+    ranges_.push_back(hull);
 }
 
 bool Gather::queue_page(Pfn page) {
     SF_DEBUG_ASSERT(!full());
-    pages_[nr_pages_++] = page.raw();
+    pages_.push_back(page.raw());
     return full();
 }
 
 void Gather::queue_table(Pfn table) {
     SF_DEBUG_ASSERT(holds_no_entry(tables_, table));
-    if (nr_tables_ == kMaxTables) flush();
-    unlinked_[nr_tables_++] = table;
+    if (unlinked_.full()) flush();
+    unlinked_.push_back(table);
     tables_.count_unlinked();
 }
 
 void Gather::invalidate() {
     // A page whose entries no range names would be freed under its stale translations.
-    if (nr_pages_ > 0) SF_DEBUG_ASSERT(nr_ranges_ > 0);
-    if (nr_ranges_ == 0 && nr_tables_ == 0) return;
-    tables_.invalidate({.ranges = {ranges_.data(), nr_ranges_},
-                        .unlinked_tables = {unlinked_.data(), nr_tables_}});
+    if (!pages_.empty()) SF_DEBUG_ASSERT(!ranges_.empty());
+    if (ranges_.empty() && unlinked_.empty()) return;
+    tables_.invalidate({.ranges = ranges_, .unlinked_tables = unlinked_});
 }
 
 void Gather::release() {
-    if (nr_pages_ > 0) tables_.frames().put_all(std::span(pages_).first(nr_pages_));
-    if (nr_tables_ > 0) {
-        for (std::size_t i = 0; i < nr_tables_; ++i) {
-            const bool last = i + 1 == nr_tables_;
-            tables_.frame(unlinked_[i]).next.set(last ? Pfn::none() : unlinked_[i + 1]);
-        }
-        tables_.deferred().retire(unlinked_[0], unlinked_[nr_tables_ - 1]);
+    if (!pages_.empty()) tables_.frames().put_all(pages_);
+    if (!unlinked_.empty()) {
+        for (std::size_t i = 0; i + 1 < unlinked_.size(); ++i)
+            tables_.frame(unlinked_[i]).next.set(unlinked_[i + 1]);
+        tables_.frame(unlinked_.back()).next.set(Pfn::none());
+        tables_.deferred().retire(unlinked_[0], unlinked_.back());
     }
-    nr_ranges_ = nr_tables_ = nr_pages_ = 0;
+    ranges_.clear();
+    unlinked_.clear();
+    pages_.clear();
 }
 
 void Gather::flush() {
@@ -86,9 +86,7 @@ void Gather::finish() {
     if (tables_.tlb_flush_pending.load(Order::acquire) > 1) {
         tables_.invalidate_all();
         // Named in any case: a hypervisor keeps shadows of tables, linked or not.
-        if (nr_tables_ > 0) {
-            tables_.invalidate({.ranges = {}, .unlinked_tables = {unlinked_.data(), nr_tables_}});
-        }
+        if (!unlinked_.empty()) tables_.invalidate({.ranges = {}, .unlinked_tables = unlinked_});
     } else {
         invalidate();
     }

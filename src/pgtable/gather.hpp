@@ -4,8 +4,6 @@
 // Order: unlink, invalidate everywhere, free (rule TLB1); pages at once after the invalidation,
 // tables after a grace period on top of it (rule C13).
 
-#include <array>
-
 #include "pgtable/pte_map.hpp"
 
 namespace surefoot::inline SF_BUILD::pgtable {
@@ -29,7 +27,7 @@ class Gather {
     /// Takes over a table that was unlinked and holds no entry. May flush.
     void queue_table(Pfn table);
 
-    bool full() const { return nr_pages_ == pages_.size(); }
+    bool full() const { return pages_.full(); }
 
     /// Invalidates, then frees what was queued.
     /// Locks: page-table locks may be held.
@@ -43,19 +41,11 @@ class Gather {
     void invalidate();
     void release();
 
-    static constexpr std::size_t kMaxRanges = 16;
-    static constexpr std::size_t kMaxTables = 32;
-    static constexpr std::size_t kMaxPages = 512;
-
     PageTables& tables_;
     bool finished_ = false;
-    std::size_t nr_ranges_ = 0;
-    std::size_t nr_tables_ = 0;
-    std::size_t nr_pages_ = 0;
-    std::array<VaRange, kMaxRanges> ranges_;
-    std::array<Pfn, kMaxTables> unlinked_;
-    /// Frame numbers. Not Pfn, whose constructor would clear the 2 KiB for each gather.
-    std::array<std::uint32_t, kMaxPages> pages_;
+    FixedVector<VaRange, 16> ranges_;
+    FixedVector<Pfn, 32> unlinked_;
+    FixedVector<std::uint32_t, 512> pages_;  // frame numbers
 };
 
 /// Unlinks the PTE table under `pmd` if it holds no entry (rule C12e). The whole span of the

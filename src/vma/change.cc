@@ -10,8 +10,8 @@
 namespace surefoot::inline SF_BUILD::vma {
 
 VmaChange::~VmaChange() {
-    for (unsigned i = 0; i < nr_parts_; ++i) {
-        if (parts_[i].fresh) VmaAccess::free(space_, *parts_[i].entry.vma);
+    for (const Part& part : parts_) {
+        if (part.fresh) VmaAccess::free(space_, *part.entry.vma);
     }
     if (anon_heir_ != nullptr) space_.hooks().unlink_anon(space_, *anon_heir_);
 }
@@ -40,30 +40,32 @@ class ChangeBuilder {
         const std::uint64_t pgoff =
             range.start >= vma.start() ? vma.pgoff() + pages : vma.pgoff() - down;
         Vma& kept = const_cast<Vma&>(vma);
-        add({{range, &kept}, pgoff, flags, false});
+        add(kept, {range, pgoff}, flags, false);
         replace(kept);
     }
     void keep_rest(const Vma& vma, VaRange range) { keep(vma, range, vma.flags()); }
 
     /// A new VMA; it shares the anon_vma of `anon`, if there is one.
-    Result<void> make(const Region& r) {
-        Vma* vma = VmaAccess::make(space_, {r.range, r.pgoff}, r.flags, r.backing, r.uffd);
+    Result<void> make(VmaBounds bounds, VmaFlags flags, Backing* backing, UserfaultCtx* uffd,
+                      const Vma* anon) {
+        Vma* vma = VmaAccess::make(space_, bounds, flags, backing, uffd);
         if (vma == nullptr) return Errno::nomem;
-        add({{r.range, vma}, r.pgoff, r.flags, true});
-        if (r.anon_vma() == nullptr) return {};
-        return space_.hooks().clone_anon(space_, *r.anon, *vma);
+        add(*vma, bounds, flags, true);
+        if (anon == nullptr || anon->anon_vma() == nullptr) return {};
+        return space_.hooks().clone_anon(space_, *anon, *vma);
+    }
+    Result<void> make(const Region& r) {
+        return make({r.range, r.pgoff}, r.flags, r.backing, r.uffd, r.anon);
     }
     /// The part of `vma` in `range`, as a new VMA.
     Result<void> split_off(const Vma& vma, VaRange range) {
-        Region r = Region::of(vma);
-        r.pgoff = vma.page_index(range.start);
-        r.range = range;
-        return make(r);
+        return make({range, vma.page_index(range.start)}, vma.flags(), vma.backing(), vma.uffd(),
+                    &vma);
     }
 
     void absorb(const Vma& vma) {
         Vma& absorbed = const_cast<Vma&>(vma);
-        change_.absorbed_[change_.nr_absorbed_++] = &absorbed;
+        change_.absorbed_.push_back(&absorbed);
         replace(absorbed);
     }
     /// `heir` takes pages of `from` over. (dup_anon_vma)
@@ -81,14 +83,27 @@ class ChangeBuilder {
         change_.result_ = part;
         change_.merged_ = merged;
     }
-    void doom(const Doomed& doomed) { change_.doomed_ = doomed; }
     void set_uffd(UserfaultCtx* uffd) { change_.new_uffd_ = uffd; }
+    /// What lies in the range goes. No VMA may lie across its ends.
+    const VmaTree::Around& doom(VaRange range) {
+        const VmaTree::Around& around = mmap_.around(range);
+        const auto& [below, first, above] = around;
+        SF_ASSERT(above.vma == nullptr || above.range.start >= range.end);
+        if (first.vma == above.vma) return around;
+        SF_ASSERT(first.range.start >= range.start);
+        Doomed& doomed = change_.doomed_;
+        doomed.first = first.vma;
+        doomed.range = range;
+        doomed.floor = below.vma == nullptr ? VirtAddr(0) : below.range.end;
+        doomed.ceiling = above.vma == nullptr ? VirtAddr(0) : above.range.start;
+        return around;
+    }
     /// The tree replaces at least this.
     void include(VaRange range) {
         VaRange& span = change_.span_;
-        span = span.empty() ? range
-                            : VaRange{std::min(span.start, range.start),
-                                      std::max(span.end, range.end)};
+        const bool first = span.empty();
+        span.start = first ? range.start : std::min(span.start, range.start);
+        span.end = first ? range.end : std::max(span.end, range.end);
     }
 
     /// Room for the new ones under the limit of mappings.
@@ -102,17 +117,22 @@ class ChangeBuilder {
         change_.generation_ = space_.tree().generation();
     }
 
-    void add(const VmaChange::Part& part) {
-        SF_ASSERT(change_.nr_parts_ < VmaChange::kMaxParts);
-        change_.parts_[change_.nr_parts_++] = part;
-        include(part.entry.range);
+    void add(Vma& vma, const VmaBounds& bounds, VmaFlags flags, bool fresh) {
+        VmaChange::Part& part = change_.parts_.add();
+        part.entry.range = bounds.range;
+        part.entry.vma = &vma;
+        part.pgoff = bounds.pgoff;
+        part.flags = flags;
+        part.fresh = fresh;
+        include(bounds.range);
     }
     void replace(Vma& existing) {
-        change_.existing_[change_.nr_existing_++] = &existing;
+        change_.existing_.push_back(&existing);
         include(existing.range());
     }
     Result<void> set_nodes_aside() {
-        return VmaAccess::tree(space_).prepare(change_.span_, change_.nr_parts_);
+        const auto nr_fresh = static_cast<unsigned>(change_.parts_.size());
+        return VmaAccess::tree(space_).prepare(change_.span_, nr_fresh);
     }
 
     const MmapWriteGuard& mmap_;
@@ -126,34 +146,21 @@ constexpr VmaFlags keep_sticky(VmaFlags mine, VmaFlags others) {
     return mine | (others & kVmaIgnoredByMerge);
 }
 
-/// What lies in and around a range. No VMA may lie across its ends.
-struct Surroundings {
-    using Doomed = ChangeBuilder::Doomed;
-    Vma* prev;
-    Vma* next;
-    Doomed inside;
-
-    Surroundings(const MmapWriteGuard& mmap, VaRange range) {
-        const auto& [below, first, above] = mmap.around(range);
-        prev = below.vma;
-        next = above.vma;
-        SF_ASSERT(next == nullptr || above.range.start >= range.end);
-        if (first.vma == next) return;
-        SF_ASSERT(first.range.start >= range.start);
-        inside = {first.vma, range,
-                  prev == nullptr ? VirtAddr(0) : below.range.end,
-                  next == nullptr ? VirtAddr(0) : above.range.start};
-    }
-};
-
 /// The neighbours that a region can become one with, of those that are offered.
 struct Neighbours {
     const Vma* prev = nullptr;
     const Vma* next = nullptr;
 
     Neighbours(const Region& region, const Vma* below, const Vma* above) {
-        if (below != nullptr && can_merge(Region::of(*below), region)) prev = below;
-        if (above != nullptr && can_merge(region, Region::of(*above))) next = above;
+        // Usually they do not even touch.
+        if (below != nullptr && below->end() == region.range.start &&
+            can_merge(Region::of(*below), region)) {
+            prev = below;
+        }
+        if (above != nullptr && above->start() == region.range.end &&
+            can_merge(region, Region::of(*above))) {
+            next = above;
+        }
         if (prev == nullptr || next == nullptr) return;
         // Each fits, both together do not: the lower one wins.
         if (!anon_vmas_compatible(Region::of(*prev), Region::of(*next))) next = nullptr;
@@ -267,10 +274,10 @@ Result<VmaChange> prepare_insert(const MmapWriteGuard& mmap, const NewMapping& w
     return ChangeBuilder::build(mmap, [&](ChangeBuilder& builder) {
         const Region region{what.range,   what.flags, what.pgoff,
                             what.backing, what.uffd,  what.source};
-        const Surroundings around(mmap, what.range);
-        builder.doom(around.inside);
+        const VmaTree::Around& around = builder.doom(what.range);
         const bool merge = what.merge == NewMapping::Merge::allowed;
-        const Neighbours near(region, merge ? around.prev : nullptr, merge ? around.next : nullptr);
+        const Neighbours near(region, merge ? around.below.vma : nullptr,
+                              merge ? around.above.vma : nullptr);
         return build_insert(builder, region, near);
     });
 }
@@ -315,7 +322,7 @@ Result<VmaChange> prepare_resize(const MmapWriteGuard& mmap, Vma& vma, VaRange r
 Result<VmaChange> prepare_erase(const MmapWriteGuard& mmap, VaRange range) {
     SF_ASSERT(!range.empty());
     return ChangeBuilder::build(mmap, [&](ChangeBuilder& builder) {
-        builder.doom(Surroundings(mmap, range).inside);
+        builder.doom(range);
         builder.include(range);
         return Result<void>();
     });

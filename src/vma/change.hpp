@@ -12,7 +12,6 @@
 // A prepared change is committed or dropped before the next one is prepared in the same space, and
 // the mmap lock is not dropped between. All functions here need mmap W.
 
-#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -63,7 +62,7 @@ class VmaChange {
 
     /// Nothing is left to undo.
     void forget() {
-        nr_parts_ = 0;
+        parts_.clear();
         anon_heir_ = nullptr;
     }
 
@@ -84,15 +83,12 @@ class VmaChange {
     };
 
     VmaSpace& space_;
-    VaRange span_;                        // what the tree replaces
-    std::array<Part, kMaxParts> parts_;   // in address order
-    unsigned nr_parts_ = 0;
-    unsigned result_ = 0;  // the part that covers what was asked for
+    VaRange span_;                       // what the tree replaces
+    FixedVector<Part, kMaxParts> parts_;  // in address order
+    unsigned result_ = 0;                // the part that covers what was asked for
     /// VMAs that were there before: parts of the outcome, and those that merge away.
-    std::array<Vma*, kMaxParts + 2> existing_;
-    unsigned nr_existing_ = 0;
-    std::array<Vma*, 2> absorbed_;
-    unsigned nr_absorbed_ = 0;
+    FixedVector<Vma*, kMaxParts + 2> existing_;
+    FixedVector<Vma*, 2> absorbed_;
     /// A survivor that had no anon_vma and was given one for the merge.
     Vma* anon_heir_ = nullptr;
     Doomed doomed_;

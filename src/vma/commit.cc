@@ -32,19 +32,15 @@ class Committer {
     using Part = VmaChange::Part;
     static constexpr unsigned kMaxParts = VmaChange::kMaxParts;
 
-    std::span<const Part> parts() const { return {change_.parts_.data(), change_.nr_parts_}; }
-    std::span<Vma* const> existing() const {
-        return {change_.existing_.data(), change_.nr_existing_};
-    }
-    std::span<Vma* const> absorbed() const {
-        return {change_.absorbed_.data(), change_.nr_absorbed_};
-    }
+    std::span<const Part> parts() const { return change_.parts_; }
+    std::span<Vma* const> existing() const { return change_.existing_; }
+    std::span<Vma* const> absorbed() const { return change_.absorbed_; }
 
     Vma& result() const { return *parts()[change_.result_].entry.vma; }
 
     bool only_attributes() const {
-        if (change_.nr_parts_ != 1 || change_.nr_existing_ != 1) return false;
-        const Part& part = change_.parts_[0];
+        if (parts().size() != 1 || existing().size() != 1) return false;
+        const Part& part = parts()[0];
         return change_.doomed_.first == nullptr && !part.fresh &&
                part.entry.vma->range() == part.entry.range;
     }
@@ -98,16 +94,15 @@ class Committer {
 
     /// A new VMA is attached, hence write-locked, before it can be found.
     void publish() {
-        std::array<TreeEntry, kMaxParts> entries;
-        std::array<Vma*, kMaxParts> live;
-        std::size_t n = 0;
+        FixedVector<TreeEntry, kMaxParts> entries;
+        FixedVector<Vma*, kMaxParts> live;
         for (const Part& part : parts()) {
             if (part.fresh) VmaAccess::attach(space_, *part.entry.vma);
-            entries[n] = part.entry;
-            live[n++] = part.entry.vma;
+            entries.push_back(part.entry);
+            live.push_back(part.entry.vma);
         }
-        VmaAccess::tree(space_).replace(change_.span_, std::span(entries).first(n));
-        space_.hooks().adjust_end(std::span(live).first(n));
+        VmaAccess::tree(space_).replace(change_.span_, entries);
+        space_.hooks().adjust_end(live);
     }
 
     /// What is no longer in the tree loses its readers for good.
@@ -122,8 +117,8 @@ class Committer {
     }
 
     void report(Committed& done) {
-        if (change_.nr_parts_ > 0) done.vma = &result();
-        if (change_.nr_parts_ == 2) done.other = parts()[1 - change_.result_].entry.vma;
+        if (!parts().empty()) done.vma = &result();
+        if (parts().size() == 2) done.other = parts()[1 - change_.result_].entry.vma;
         done.merged = change_.merged_;
         change_.forget();
     }

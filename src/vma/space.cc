@@ -235,14 +235,4 @@ const VmaTree::Around& MmapWriteGuard::around(VaRange range) const {
     return VmaAccess::tree(space_).seek(range);
 }
 
-std::optional<VirtAddr> MmapWriteGuard::find_gap_topdown(GapRequest request) const {
-    request.stack_guard_gap = space_.options().stack_guard_gap;
-    return space_.tree().find_gap_topdown(request);
-}
-
-std::optional<VirtAddr> MmapWriteGuard::find_gap_bottomup(GapRequest request) const {
-    request.stack_guard_gap = space_.options().stack_guard_gap;
-    return space_.tree().find_gap_bottomup(request);
-}
-
 }  // namespace surefoot::inline SF_BUILD::vma

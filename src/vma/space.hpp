@@ -226,8 +226,12 @@ class SF_SCOPED_GUARD MmapWriteGuard : public MmapHeld {
         return first.vma != nullptr && first.range.start < range.end ? first.vma : nullptr;
     }
 
-    std::optional<VirtAddr> find_gap_topdown(GapRequest request) const;
-    std::optional<VirtAddr> find_gap_bottomup(GapRequest request) const;
+    std::optional<VirtAddr> find_gap_topdown(const GapRequest& request) const {
+        return space_.tree().find_gap_topdown(request);
+    }
+    std::optional<VirtAddr> find_gap_bottomup(const GapRequest& request) const {
+        return space_.tree().find_gap_bottomup(request);
+    }
 
   private:
     enum class State : std::uint8_t { write, read, none };

@@ -135,23 +135,25 @@ TreeEntry find_in(const TreePath& path, VirtAddr va) {
 
 }  // namespace
 
-VmaTree::Around VmaTree::around(const TreePath& path, VaRange range) const {
-    if (path.leaf == nullptr) return {};
+void VmaTree::look_around(const TreePath& path, VaRange range, Around& found) const {
+    if (path.leaf == nullptr) {
+        found = {};
+        return;
+    }
     const TreeNode& leaf = *path.leaf;
     const TreeNode::Order order = leaf.load_order();
     unsigned k = std::min(leaf.rank(order, range.start.raw()), order.count());
-    Around found;
     found.below = k > 0 ? leaf.entry(order.slot(k - 1)) : entry_before(path);
-    found.first = k < order.count() ? leaf.entry(order.slot(k)) : entry_after(path);
-    found.above = found.first;
-    while (found.above.vma != nullptr && found.above.range.end <= range.end) {
+    TreeEntry entry = k < order.count() ? leaf.entry(order.slot(k)) : entry_after(path);
+    found.first = entry;
+    while (entry.vma != nullptr && entry.range.end <= range.end) {
         if (++k > order.count()) {
-            found.above = find(range.end);
+            entry = find(range.end);
             break;
         }
-        found.above = k < order.count() ? leaf.entry(order.slot(k)) : entry_after(path);
+        entry = k < order.count() ? leaf.entry(order.slot(k)) : entry_after(path);
     }
-    return found;
+    found.above = entry;
 }
 
 TreeEntry VmaTree::find(VirtAddr va) const {
@@ -163,7 +165,9 @@ TreeEntry VmaTree::find(VirtAddr va) const {
 VmaTree::Around VmaTree::find_around(VaRange range) const {
     TreePath path;
     descend(path, range.start);
-    return around(path, range);
+    Around found;
+    look_around(path, range, found);
+    return found;
 }
 
 TreeEntry VmaTree::find_prev(VirtAddr va) const { return find_around({va, va}).below; }
@@ -171,8 +175,9 @@ TreeEntry VmaTree::find_prev(VirtAddr va) const { return find_around({va, va}).b
 const VmaTree::Around& VmaTree::seek(VaRange range) {
     if (sought_.generation == generation_.get() && sought_.range == range) return sought_.around;
     if (!path_.leads_to(range.start)) descend(path_, range.start);
-    sought_.around = around(path_, range);
-    sought_.range = range;
+    look_around(path_, range, sought_.around);
+    sought_.range.start = range.start;
+    sought_.range.end = range.end;
     sought_.generation = generation_.get();
     return sought_.around;
 }

@@ -131,7 +131,7 @@ class VmaTree {
     friend class TreeEditor;
 
     void descend(TreePath& path, VirtAddr va) const;
-    Around around(const TreePath& path, VaRange range) const;
+    void look_around(const TreePath& path, VaRange range, Around& found) const;
     void set_root(TreeNode* root);
     void retire_chain(bool all);
 

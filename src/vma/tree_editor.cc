@@ -11,7 +11,7 @@ using sync::Order;
 /// The last child that may hold something below span's end.
 unsigned TreeEditor::last_child(const TreeNode& branch, unsigned first) const {
     unsigned i = first;
-    while (i + 1 < branch.nr_nodes.get() && branch.key[i].get() < span_.end.raw())
+    while (i + 1 < branch.nr_nodes.get() && branch.key[i].get() < span().end.raw())
         ++i;
     return i;
 }
@@ -24,12 +24,12 @@ void TreeEditor::collect(const TreeNode& node, unsigned from, unsigned to, List&
 
 void TreeEditor::find_doomed(const TreeNode& leaf, unsigned& from, unsigned& to) const {
     const TreeNode::Order order = leaf.load_order();
-    from = std::min(leaf.rank(order, span_.start.raw()), order.count());
+    from = std::min(leaf.rank(order, span().start.raw()), order.count());
     to = from;
     while (to < order.count()) {
         const VaRange range = leaf.entry(order.slot(to)).range;
-        if (range.start >= span_.end) return;
-        SF_ASSERT(span_.contains(range));
+        if (range.start >= span().end) return;
+        SF_ASSERT(span().contains(range));
         ++to;
     }
 }
@@ -118,14 +118,18 @@ void TreeEditor::pack(unsigned level, const List& list, Grew grew, List& nodes) 
 
 // Within one leaf.
 
-void TreeEditor::locate(std::size_t nr_fresh) {
-    const bool same = prepared_.span == span_ && prepared_.nr_fresh == nr_fresh;
-    const bool leads = path_.leads_to(span_.start);
+void TreeEditor::locate(VaRange span, std::size_t nr_fresh) {
+    const bool same = prepared_.span == span && prepared_.nr_fresh == nr_fresh;
+    const bool leads = path_.leads_to(span.start);
     if (same && leads && prepared_.generation == tree_.generation()) return;
-    if (!leads) tree_.descend(path_, span_.start);
-    prepared_ = {.span = span_, .nr_fresh = nr_fresh, .generation = tree_.generation()};
-    if (path_.leaf == nullptr || span_.end.raw() > path_.high) return;
-    prepared_.one_leaf = true;
+    if (!leads) tree_.descend(path_, span.start);
+    prepared_.span.start = span.start;
+    prepared_.span.end = span.end;
+    prepared_.nr_fresh = nr_fresh;
+    prepared_.generation = tree_.generation();
+    prepared_.one_leaf = path_.leaf != nullptr && span.end.raw() <= path_.high;
+    prepared_.reach = Reach::branches;
+    if (!prepared_.one_leaf) return;
     find_doomed(*path_.leaf, prepared_.from, prepared_.to);
     prepared_.reach = reach_in_leaf();
 }
@@ -240,7 +244,7 @@ bool TreeEditor::publish_in_place(TreeNode& node, unsigned i, const List& sub) {
 TreeEditor::List TreeEditor::edit_branch(TreeNode& node, std::span<const TreeEntry> fresh,
                                          Publish publish) {
     const unsigned count = node.nr_nodes.get();
-    const unsigned first = node.route(span_.start.raw());
+    const unsigned first = node.route(span().start.raw());
     const unsigned last = last_child(node, first);
     const Publish below = first == last ? publish : Publish::no;
 
@@ -320,8 +324,7 @@ TreeNode* TreeEditor::build_root(List& list, unsigned level) {
 }
 
 void TreeEditor::replace(VaRange span, std::span<const TreeEntry> fresh) {
-    span_ = span;
-    locate(fresh.size());
+    locate(span, fresh.size());
     if (prepared_.reach == Reach::branches) {
         path_.forget();
         replace_branches(fresh);
@@ -355,8 +358,7 @@ void TreeEditor::replace_branches(std::span<const TreeEntry> fresh) {
 }
 
 unsigned TreeEditor::nodes_for(VaRange span, unsigned nr_fresh) {
-    span_ = span;
-    locate(nr_fresh);
+    locate(span, nr_fresh);
     if (prepared_.reach != Reach::branches) return prepared_.reach == Reach::slots ? 0 : 1;
     const unsigned height = tree_.height();
     const bool one_path = prepared_.one_leaf || height == 0;

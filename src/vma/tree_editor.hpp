@@ -59,7 +59,7 @@ class TreeEditor {
 
     using Reach = VmaTree::Reach;
     /// Fills path_ and prepared_, unless `prepare` has.
-    void locate(std::size_t nr_fresh);
+    void locate(VaRange span, std::size_t nr_fresh);
     Reach reach_in_leaf() const;
     void replace_in_place(std::span<const TreeEntry> fresh);
     void replace_leaf(std::span<const TreeEntry> fresh);
@@ -88,6 +88,7 @@ class TreeEditor {
     /// The entries [from, to) of a leaf that lie in the span; asserts that none lies across.
     void find_doomed(const TreeNode& leaf, unsigned& from, unsigned& to) const;
 
+    const VaRange& span() const { return prepared_.span; }
     unsigned max_keys() const { return tree_.options_.node_keys; }
     /// Fewer is merged with a neighbour when the node is changed.
     unsigned min_keys() const { return max_keys() < 8 ? 2 : max_keys() / 4; }
@@ -95,7 +96,6 @@ class TreeEditor {
     VmaTree& tree_;
     TreePath& path_;
     VmaTree::Prepared& prepared_;
-    VaRange span_;
 };
 
 }  // namespace surefoot::inline SF_BUILD::vma

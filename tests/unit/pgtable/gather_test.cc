@@ -330,7 +330,7 @@ TEST_P(GatherDeathTest, pages_are_not_freed_without_an_invalidated_range) {
             gather.queue_page(pfn);
             gather.finish();
         },
-        "nr_ranges_ > 0");
+        "ranges_.empty");
     world.frames.put(pfn);
 }
 
