@@ -21,6 +21,14 @@ protected:
     static void limit(sync::Atomic<std::uint64_t>& which, std::uint64_t pages) {
         which.store(pages * kPage, sync::Order::relaxed);
     }
+    Result<VirtAddr> remap(VirtAddr at, std::uint64_t from, std::uint64_t to, std::uint32_t flags,
+                           VirtAddr place = {}) {
+        return mm::mremap(space(), {.addr = at,
+                                    .old_length = from * kPage,
+                                    .new_length = to * kPage,
+                                    .flags = MREMAP_MAYMOVE | flags,
+                                    .new_addr = place});
+    }
 };
 
 TEST_F(Limits, data_limit_counts_private_writable_memory_alone) {
@@ -51,17 +59,20 @@ TEST_F(Limits, locked_memory_grows_up_to_the_lock_limit) {
     const VirtAddr at = *map_at(0, 2, PROT_READ);
     ASSERT_TRUE(mm::mlock(space(), at, 2 * kPage, 0));
     limit(space().limits.memlock, 3);
-    const auto grow = [&](std::uint64_t from, std::uint64_t to) {
-        return mm::mremap(space(), {.addr = at,
-                                    .old_length = from * kPage,
-                                    .new_length = to * kPage,
-                                    .flags = MREMAP_MAYMOVE,
-                                    .new_addr = {}});
-    };
-    EXPECT_EQ(grow(2, 4).error(), Errno::again);
-    EXPECT_TRUE(grow(2, 3));
+    EXPECT_EQ(remap(at, 2, 4, 0).error(), Errno::again);
+    EXPECT_TRUE(remap(at, 2, 3, 0));
     ASSERT_TRUE(mm::munlock(space(), at, 3 * kPage));
-    EXPECT_TRUE(grow(3, 9));
+    EXPECT_TRUE(remap(at, 3, 9, 0));
+}
+
+TEST_F(Limits, what_dontunmap_leaves_goes_on_to_count) {
+    const VirtAddr at = *map_at(0, 4, PROT_READ);
+    limit(space().limits.address_space, 6);
+    EXPECT_EQ(remap(at, 4, 4, MREMAP_DONTUNMAP).error(), Errno::nomem);
+    EXPECT_TRUE(remap(at, 2, 2, MREMAP_DONTUNMAP));
+    // Already above the limit: a move needs nothing more.
+    limit(space().limits.address_space, 1);
+    EXPECT_TRUE(remap(at, 4, 4, MREMAP_FIXED, at + 9 * kPage));
 }
 
 TEST_F(Limits, guard_gap_of_a_stack_is_not_free) {
@@ -99,6 +110,25 @@ TEST_F(MostMappings, hole_in_the_middle_needs_one_more) {
     EXPECT_EQ(mm::munmap(space(), at + 2 * kPage, kPage).error(), Errno::nomem);
     EXPECT_EQ(map_at(2, 1, PROT_READ | PROT_WRITE).error(), Errno::nomem);
     EXPECT_EQ(maps(at), "0-4 r--p\n5-9 r--p\n20-21 r--p\n");
+}
+
+class RoomForMoves : public Limits {
+protected:
+    void SetUp() override { set_up({.task_size = VirtAddr(1ULL << 46), .max_map_count = 8}); }
+};
+
+TEST_F(RoomForMoves, move_leaves_room_for_the_splits) {
+    const VirtAddr at = *map_at(0, 1, PROT_READ);
+    ASSERT_TRUE(map_at(1, 1, PROT_NONE));
+    EXPECT_TRUE(remap(at, 1, 1, MREMAP_FIXED, at + 9 * kPage));
+    ASSERT_TRUE(map_at(0, 1, PROT_READ));
+    EXPECT_EQ(remap(at, 1, 1, MREMAP_FIXED, at + 9 * kPage).error(), Errno::nomem);
+    // Said before it is looked whether something is there.
+    EXPECT_EQ(remap(at + 5 * kPage, 1, 1, MREMAP_FIXED, at + 9 * kPage).error(), Errno::nomem);
+    ASSERT_TRUE(map_at(20, 1, PROT_READ));
+    EXPECT_TRUE(remap(at, 1, 2, 0));
+    ASSERT_TRUE(map_at(0, 1, PROT_READ));
+    EXPECT_EQ(remap(at, 1, 2, 0).error(), Errno::nomem);
 }
 
 }  // namespace
