@@ -11,6 +11,9 @@
 
 namespace surefoot::inline SF_BUILD::linux_abi {
 
+/// First address that no program can have, whatever is mapped: a page below the middle. (TASK_SIZE_MAX)
+inline constexpr std::uint64_t kTaskSizeMax = (std::uint64_t{1} << 47) - 4096;
+
 /// What a system call returns: a value, a negative error number, or a negative restart code.
 using SysResult = long;
 

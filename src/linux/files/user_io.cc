@@ -117,6 +117,11 @@ long host_call(Task& task, const OpenFile& file, std::span<const iovec> pieces, 
                  : plain_call(fd, pieces, direction, offset);
 }
 
+/// Whether memory of programs can lie there, looked at before any of it is touched. (access_ok)
+bool is_user_range(const UserRange& range) {
+    return range.length <= kTaskSizeMax && range.start.raw() <= kTaskSizeMax - range.length;
+}
+
 std::uint64_t total_of(std::span<const UserRange> ranges) {
     std::uint64_t total = 0;
     for (const UserRange& range : ranges)
@@ -130,6 +135,7 @@ SysResult transfer(Task& task, const OpenFile& file, std::span<const UserRange> 
                    Direction direction, std::optional<off_t> offset) {
     const bool reading = direction == Direction::read;
     if (reading ? !file.is_readable() : !file.is_writable()) return -EBADF;
+    if (!std::ranges::all_of(ranges, is_user_range)) return -EFAULT;
     Gatherer gatherer(task.mm(), ranges, reading ? mm::Access::write : mm::Access::read);
     if (total_of(ranges) == 0) return host_call(task, file, {}, direction, offset);
 

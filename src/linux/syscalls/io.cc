@@ -23,7 +23,6 @@ SysResult move_one(Task& task, const SyscallArgs& args, Direction direction,
                    std::optional<off_t> offset) {
     const auto file = task.process().files().get(args.as_int(0));
     if (!file) return fail(file.error());
-    if (static_cast<std::int64_t>(args[2]) < 0) return -EINVAL;
     const UserRange range{args.as_address(1), args[2]};
     return transfer(task, **file, std::span(&range, 1), direction, offset);
 }
@@ -38,11 +37,8 @@ SysResult move_vector(Task& task, const SyscallArgs& args, Direction direction,
     const auto bytes = std::as_writable_bytes(std::span(raw));
     if (mm::copy_from_user(task.mm(), bytes, args.as_address(1)) != bytes.size()) return -EFAULT;
     std::vector<UserRange> ranges;
-    std::uint64_t total = 0;
     for (const iovec& v : raw) {
         if (static_cast<std::int64_t>(v.iov_len) < 0) return -EINVAL;
-        total += v.iov_len;
-        if (static_cast<std::int64_t>(total) < 0) return -EINVAL;
         ranges.push_back({VirtAddr(reinterpret_cast<std::uintptr_t>(v.iov_base)), v.iov_len});
     }
     return transfer(task, **file, ranges, direction, offset);

@@ -64,8 +64,7 @@ constexpr int ARCH_GET_FS = 0x1003;
 SysResult sys_arch_prctl(Task& task, const SyscallArgs& args) {
     switch (args.as_int(0)) {
         case ARCH_SET_FS:
-            // Linux: an address that no user may have is EPERM.
-            if (args[1] >= (std::uint64_t{1} << 47)) return -EPERM;
+            if (args[1] >= kTaskSizeMax) return -EPERM;
             task.regs.fs_base = args[1];
             return 0;
         case ARCH_GET_FS:

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -170,8 +171,18 @@ SysResult sys_sched_getaffinity(Task& task, const SyscallArgs& args) {
 
 /// A hint that surefoot's own placement overrules.
 SysResult sys_sched_setaffinity(Task& task, const SyscallArgs& args) {
+    cpu_set_t allowed;
+    const long size = syscall(SYS_sched_getaffinity, getpid(), sizeof allowed, &allowed);
+    if (size < 0) return -errno;
+    cpu_set_t wanted;
+    CPU_ZERO(&wanted);
+    const auto bytes = std::as_writable_bytes(std::span(&wanted, 1))
+                           .first(std::min(args.as_u32(1), static_cast<std::uint32_t>(size)));
+    if (mm::copy_from_user(task.mm(), bytes, args.as_address(2)) != bytes.size()) return -EFAULT;
     const int tid = args.as_int(0);
-    return tid != 0 && !task.process().has_thread(tid) ? -ESRCH : 0;
+    if (tid != 0 && !task.process().has_thread(tid)) return -ESRCH;
+    CPU_AND(&wanted, &wanted, &allowed);
+    return CPU_COUNT(&wanted) == 0 ? -EINVAL : 0;
 }
 
 SysResult sys_sched_getscheduler(Task& task, const SyscallArgs& args) {
