@@ -17,13 +17,13 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/machine.hpp"
 #include "engine/reversal.hpp"
+#include "engine/search.hpp"
 #include "engine/wakeup_tree.hpp"
 
 namespace surefoot::checker::engine {
 
-class Dpor final : public Driver {
+class Dpor final : public Search {
   public:
     int next(Machine& machine) override;
     void added(Machine& machine, std::uint32_t position) override;
@@ -31,9 +31,8 @@ class Dpor final : public Driver {
               const Effect& reversed) override;
     unsigned choose(Machine& machine, unsigned count) override;
 
-    /// After an execution that ended as `end` says: finds the deepest step that has an alternative.
-    /// @return false when there is none; else `fixed` steps stay as they are
-    bool backtrack(const Machine& machine, int end, std::uint32_t& fixed);
+    /// Finds the deepest step that has an alternative.
+    bool backtrack(const Machine& machine, int end, std::uint32_t& fixed) override;
 
   private:
     struct Sleeper {

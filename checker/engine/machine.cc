@@ -50,9 +50,11 @@ void Machine::reset() {
     }
     task_count_ = 0;
     active_ = 0;
+    made_.clear();
     setup_children_ = 0;
     tickets_.clear();
     graces_.clear();
+    last_pc_ = nullptr;
     failure_.happened = false;
 }
 
@@ -328,6 +330,7 @@ Event& Machine::begin(unsigned proc, Kind kind, const void* pc) {
     event.kind = kind;
     event.pc = pc;
     event.previous = last_[proc];
+    event.place = last_[proc] != 0 ? trace_[last_[proc] - 1].place + 1 : 1;
     event.edges_begin = depth_ != 0 ? trace_[depth_ - 1].edges_end : 0;
     edges_.resize(event.edges_begin);
     Clock& clock = clocks_[depth_];
@@ -504,6 +507,7 @@ unsigned Machine::add_task(unsigned parent, unsigned child, void (*body)(void*),
             on.drain = static_cast<std::uint8_t>(proc_for(kBuffers, cpu));
             proc_info_[on.drain] = {true, static_cast<std::uint8_t>(cpu)};
             active_ |= set_of(on.drain);
+            made_.push_back(on.drain);
         }
     }
     Task& task = tasks_[number];
@@ -519,6 +523,7 @@ unsigned Machine::add_task(unsigned parent, unsigned child, void (*body)(void*),
     task.name = name;
     proc_info_[proc] = {false, static_cast<std::uint8_t>(number)};
     active_ |= set_of(proc);
+    made_.push_back(proc);
     return number;
 }
 
@@ -540,41 +545,6 @@ bool Machine::waits_for_others() const {
     return true;
 }
 
-std::string Machine::describe_stuck() const {
-    std::string text = "deadlock:";
-    for (unsigned i = 0; i < task_count_; ++i) {
-        const Task& task = tasks_[i];
-        if (task.life != Life::alive || task.handler || task.op == nullptr) continue;
-        text += text.back() == ':' ? " " : ", ";
-        text += task.name != nullptr ? task.name : "task " + std::to_string(i);
-        switch (task.op->kind) {
-            case Kind::await:
-                text += " waits for a value";
-                break;
-            case Kind::lock:
-            case Kind::lock_shared:
-                text += " waits for a lock";
-                break;
-            case Kind::wake_up:
-                text += " sleeps (lost wake-up?)";
-                break;
-            case Kind::grace_end:
-                text += " waits for a grace period";
-                break;
-            case Kind::irq_wait:
-                text += " waits for an interrupt to be handled";
-                break;
-            case Kind::join:
-                text += " waits for a task to end";
-                break;
-            default:
-                text += " waits";
-                break;
-        }
-    }
-    return text;
-}
-
 void* Machine::allocate(std::size_t bytes, std::size_t align, const void* pc) {
     void* const made = memory_.alloc(running_ ? current_ + 1 : 0, bytes, align);
     if (made == nullptr) fail("the checker's arena is full", pc, true);
@@ -586,29 +556,47 @@ void Machine::fail(std::string message, const void* pc, bool mistake) {
     if (running_) leave(kFailed);
 }
 
-std::uint64_t Machine::trace_hash() const {
-    // Each event by its process and place there, and by whom it read from or overwrote: the same
-    // for every order of steps that commute.
+unsigned Machine::ordinal_of(unsigned proc) const {
+    return static_cast<unsigned>(std::find(made_.begin(), made_.end(), proc) - made_.begin());
+}
+
+bool Machine::waits_to_touch(unsigned proc, const Event& event) const {
+    const ProcInfo& info = proc_info_[proc];
+    Address address = 0;
+    bool reads = false;
+    if (info.drain) {
+        const Cpu& cpu = cpus_[info.index];
+        if (!cpu.empty()) address = cpu.buffer[cpu.head].address;
+    } else if (const Op* const op = tasks_[info.index].op; op != nullptr) {
+        address = op->address;
+        reads = op->kind == Kind::load || op->kind == Kind::await;
+    }
+    const bool both_read = reads && event.effect.first.mode == Mode::read;
+    return address != 0 && !both_read && address / 8 == event.address / 8;
+}
+
+std::uint64_t Machine::event_hash(std::uint32_t position) const {
     const auto mix = [](std::uint64_t h) {
         h = (h ^ (h >> 31)) * 0x7fb5d329728ea185ULL;
         h = (h ^ (h >> 27)) * 0x81dadef4bc2dd44dULL;
         return h ^ (h >> 33);
     };
-    std::uint64_t sum = 0;
-    std::uint32_t place[kMaxProcs] = {};
-    std::vector<std::uint64_t> identity(depth_ + 1);
-    for (std::uint32_t i = 0; i < depth_; ++i) {
-        const Event& event = trace_[i];
-        identity[i + 1] = mix((std::uint64_t{event.proc} << 32) + ++place[event.proc]);
-        std::uint64_t h = identity[i + 1];
-        h = mix(h + static_cast<std::uint64_t>(event.kind));
-        h = mix(h + event.before);
-        h = mix(h + event.value);
-        h = mix(h + identity[event.from]);
-        h = mix(h + identity[event.previous_write]);
-        sum += h;
+    const Event& event = trace_[position];
+    std::uint64_t h = mix((std::uint64_t{event.proc} << 32) + event.place);
+    h = mix(h + static_cast<std::uint64_t>(event.kind));
+    h = mix(h + event.value);
+    for (unsigned proc = 0; proc < width_; ++proc) {
+        const Stamp stamp = clocks_[position].at[proc];
+        if (stamp != 0) h += mix((std::uint64_t{proc} << 32) + trace_[stamp - 1].place);
     }
-    return mix(sum);
+    return mix(h);
+}
+
+std::uint64_t Machine::trace_hash() const {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < depth_; ++i)
+        sum += event_hash(i);
+    return sum;
 }
 
 }  // namespace surefoot::checker::engine

@@ -104,9 +104,22 @@ class Machine {
     std::string describe_stuck() const;
     const Failure& failure() const { return failure_; }
     sfc_model model() const { return model_; }
-    /// Of a complete execution; equal for equivalent ones.
+    /// Of an event by what happens before it: equal in equivalent executions. The sum over an
+    /// execution tells it from others.
+    std::uint64_t event_hash(std::uint32_t position) const;
     std::uint64_t trace_hash() const;
+    /// Whether the process waits to make a step that may conflict with the event.
+    bool waits_to_touch(unsigned proc, const Event& event) const;
+    /// Processes by their place in the order in which this execution made them; -1: not so many.
+    int process_of(unsigned ordinal) const {
+        return ordinal < made_.size() ? static_cast<int>(made_[ordinal]) : -1;
+    }
+    unsigned ordinal_of(unsigned proc) const;
     std::uint64_t steps() const { return steps_; }
+    /// The steps of the latest execution do not count.
+    void forget_steps() { steps_ -= depth_; }
+    /// The execution, a line a step.
+    std::string describe() const;
     /// For the watchdog: something visible happened since.
     std::uint64_t progress() const { return steps_ + depth_; }
     const void* last_pc() const { return last_pc_; }
@@ -346,6 +359,7 @@ class Machine {
     ProcInfo proc_info_[kMaxProcs];
     unsigned procs_ = 0;
     ProcSet active_ = 0;
+    std::vector<unsigned> made_;  // processes, in order
     unsigned width_ = 4;
     struct Child {
         unsigned parent, index, proc;

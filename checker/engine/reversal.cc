@@ -44,10 +44,10 @@ std::size_t Reversal::find(unsigned proc) const {
     return index;
 }
 
-/// Clocks would not tell: they know of steps that are left out, and not of what is touched here.
-bool Reversal::follows(std::size_t before, std::size_t index) const {
-    return dependent(steps_[before].effect, steps_[index].effect) ||
-           event(before).proc == event(index).proc ||
+/// Whether the step, with this effect, has to come after that one. Clocks would not tell: they know
+/// of steps that are left out, and not of what is touched here.
+bool Reversal::follows(std::size_t before, std::size_t index, const Effect& effect) const {
+    return dependent(steps_[before].effect, effect) || event(before).proc == event(index).proc ||
            machine_->waited_for(event(index), steps_[before].position);
 }
 
@@ -60,8 +60,12 @@ Initial Reversal::initial(std::size_t index, const Effect& effect) const {
         }
         return Initial::weak;
     }
-    for (std::size_t before = 0; before < index; ++before)
-        if (follows(before, index)) return Initial::no;
+    Effect earlier = steps_[index].effect;
+    for (std::size_t before = index; before-- > 0;) {
+        if (follows(before, index, earlier)) return Initial::no;
+        // Before that drain, the buffer answers.
+        if (feeds(steps_[before].effect, earlier)) ++earlier.first.forwarded;
+    }
     return steps_[index].position <= later_ ? Initial::yes : Initial::weak;
 }
 

@@ -45,7 +45,7 @@ class Reversal {
     void take(std::size_t index, const Effect& effect);
 
   private:
-    bool follows(std::size_t before, std::size_t index) const;
+    bool follows(std::size_t before, std::size_t index, const Effect& effect) const;
 
     const Machine* machine_ = nullptr;
     std::uint32_t later_ = 0;

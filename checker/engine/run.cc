@@ -8,8 +8,10 @@
 #include <stdexcept>
 
 #include "engine/abi.hpp"
-#include "engine/dpor.hpp"
 #include "engine/machine.hpp"
+#include "engine/replay.hpp"
+#include "engine/search.hpp"
+#include "engine/watchdog.hpp"
 #include "surefoot/checker/checker.hpp"
 
 namespace surefoot::checker::engine {
@@ -17,6 +19,21 @@ namespace {
 
 constexpr std::size_t kArenaBytes = std::size_t{64} << 20;
 constexpr std::uint32_t kSteps = 20000;
+constexpr std::uint64_t kRepeatEvery = 1000;
+
+/// Of an execution whose steps are all given.
+class Repetition final : public Search {
+  public:
+    int next(Machine& machine) override {
+        for (ProcSet left = machine.active(); left != 0; left &= left - 1)
+            if (machine.can_run(static_cast<unsigned>(__builtin_ctzll(left))))
+                machine.fail("the program is not deterministic: it takes more steps than before",
+                             nullptr, true);
+        return machine.stuck_or_complete();
+    }
+    unsigned choose(Machine&, unsigned) override { return 0; }
+    bool backtrack(const Machine&, int, std::uint32_t&) override { return false; }
+};
 
 double now() {
     timespec time{};
@@ -40,30 +57,43 @@ class Exploration {
                    Limits{options.max_steps != 0 ? options.max_steps : kSteps}) {}
 
     void run() {
+        const std::unique_ptr<Search> search = make_search(options_);
         set_active_machine(&machine_);
         set_flush_is_ipi(options_.flush_is_ipi);
         start_ = now();
-        explore();
+        {
+            const Watchdog watchdog(machine_);
+            explore(*search);
+        }
         result_.seconds = now() - start_;
         result_.steps = machine_.steps();
         set_active_machine(nullptr);
         if (result_.verdict == SFC_WRONG) return;
-        result_.verdict = result_.violations != 0 ? SFC_VIOLATED
-                          : finished_             ? SFC_HOLDS
-                                                  : SFC_INCOMPLETE;
+        result_.verdict = result_.violations != 0         ? SFC_VIOLATED
+                          : finished_ && search->covers() ? SFC_HOLDS
+                                                          : SFC_INCOMPLETE;
     }
 
   private:
-    void explore() {
-        Dpor search;
+    void explore(Search& search) {
         std::uint32_t fixed = 0;
         result_.verdict = SFC_HOLDS;
-        for (;;) {
+        for (std::uint64_t run = 0;; ++run) {
             const int end = machine_.run(program_, search, fixed);
             if (!count(end)) return;
-            if (!search.backtrack(machine_, end, fixed)) break;
+            const bool more = search.backtrack(machine_, end, fixed);
+            if (end == kComplete && run % kRepeatEvery == 0 && !repeats()) return;
+            if (!more) break;
         }
         finished_ = true;
+    }
+
+    /// Whether the execution, run again step for step, is the same.
+    bool repeats() {
+        Repetition again;
+        const int end = machine_.run(program_, again, machine_.depth());
+        machine_.forget_steps();
+        return end == kComplete || failed();
     }
 
     /// @return false when the search is to end
@@ -101,6 +131,10 @@ class Exploration {
         if (result_.violations++ == 0) {
             copy_text(result_.message, sizeof result_.message, message);
             copy_text(result_.place, sizeof result_.place, place_of(pc));
+            const std::string schedule = schedule_text(machine_);
+            if (schedule.size() < sizeof result_.replay)
+                copy_text(result_.replay, sizeof result_.replay, schedule);
+            result_.schedule = strdup(machine_.describe().c_str());
         }
         return !options_.stop_at_error && within_limits();
     }
@@ -209,10 +243,7 @@ extern "C" void sfc_run(const sfc_program* program, const sfc_options* options,
         copy_text(result->message, sizeof result->message, why);
     };
     if (options->model == SFC_WEAK) return refuse("the model weak is not in this build");
-    if (options->strategy != SFC_EXHAUSTIVE)
-        return refuse("the search exhaustive is the only one in this build");
     if (options->jobs > 1) return refuse("more than one job: not in this build");
-    if (options->replay != nullptr) return refuse("replays are not in this build");
     try {
         Exploration(*program, *options, *result).run();
     } catch (const std::exception& error) {

@@ -126,6 +126,7 @@ struct Event {
     Stamp previous = 0;        // of the same process
     Stamp previous_write = 0;  // of the same word
     Stamp from = 0;            // the write whose value was read
+    std::uint32_t place = 0;   // among the events of its process, from 1
     std::uint32_t edges_begin = 0, edges_end = 0;
     std::uint32_t issue = 0;  // of a drain or fence: how many stores had been issued before
     Address address = 0;

@@ -1,21 +1,16 @@
 // Small shapes of the memory-model literature: how many executions each has under each model, and
 // whether its weak outcome is one of them.
 //
-// A program is its CPUs, separated by '|'. Wx1 stores 1 to x, Rx loads x, Ux increments x, F is a
-// full fence; Rx?2 goes on only if it read 2, and its CPU's later loads count as 9 if it does not.
-// [ and ] are a read-side section, G waits for a grace period. An outcome lists what the loads
-// read, in the order of the text, then final values.
+// An outcome lists what the loads read, in the order of the text, then final values.
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <iterator>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
-#include "surefoot/checker/checker.hpp"
+#include "shapes.hpp"
 
 namespace surefoot::checker {
 namespace {
@@ -78,103 +73,15 @@ const Shape kRcuShapes[] = {
     {"two_sections", "Wx1 G Wy1 | [ Rx ] [ Ry ]", "0 1", 0, 0, true, true},
 };
 
-struct Operation {
-    char kind;
-    int word;
-    int value;
-    int slot;  // of a load
-    sfc_order order;
-    int goes_on;  // what a load has to read, or -1
-};
-
-struct Text {
-    std::vector<std::vector<Operation>> cpus;
-    int loads = 0;
-};
-
-Text parse(const std::string& text) {
-    Text program;
-    program.cpus.emplace_back();
-    std::istringstream words(text);
-    for (std::string word; words >> word;) {
-        if (word == "|") {
-            program.cpus.emplace_back();
-            continue;
-        }
-        Operation operation{word[0], 0, 0, 0, SFC_RELAXED, -1};
-        if (word.size() > 1) operation.word = word[1] - 'w';
-        if (word[0] == 'W') operation.value = word[2] - '0';
-        if (word.find(".acq") != word.npos) operation.order = SFC_ACQUIRE;
-        if (word.find(".rel") != word.npos) operation.order = SFC_RELEASE;
-        if (const auto at = word.find('?'); at != word.npos) operation.goes_on = word[at + 1] - '0';
-        if (word[0] == 'R') operation.slot = program.loads++;
-        program.cpus.back().push_back(operation);
-    }
-    return program;
-}
-
-constexpr int kNotRun = 9;
-
 struct Outcome {
     std::uint64_t executions = 0;
     std::uint64_t redundant = 0;
-    std::set<std::string> seen;  // loads, then final w, x, y, z
+    std::set<std::string> seen;
 };
 
-void run(const Operation& operation, Word<int>& word, int* loads) {
-    switch (operation.kind) {
-        case 'W':
-            return word.store(operation.value, operation.order);
-        case 'R':
-            loads[operation.slot] = word.load(operation.order);
-            return;
-        case 'U':
-            word.fetch_add(1);
-            return;
-        case '[':
-            return sfc_rcu_read_lock(nullptr, nullptr);
-        case ']':
-            return sfc_rcu_read_unlock(nullptr, nullptr);
-        case 'G':
-            return sfc_synchronize_rcu(nullptr, nullptr);
-        default:
-            return sfc_fence(SFC_MB, nullptr);
-    }
-}
-
-Outcome explore(const Text& text, Model model) {
-    struct State {
-        Word<int> words[4];
-        int loads[16] = {};
-    };
+Outcome explore(const shapes::Text& text, Model model) {
     Outcome outcome;
-    const Result result = check(
-        [&](Program& program) {
-            State& state = program.make<State>();
-            std::fill(std::begin(state.loads), std::end(state.loads), kNotRun);
-            for (const auto& cpu : text.cpus) {
-                program.spawn([&state, &cpu] {
-                    bool goes_on = true;
-                    for (const Operation& operation : cpu) {
-                        if (!goes_on && operation.kind != ']') continue;
-                        Word<int>& word = state.words[operation.word];
-                        run(operation, word, state.loads);
-                        if (operation.goes_on >= 0)
-                            goes_on = state.loads[operation.slot] == operation.goes_on;
-                    }
-                });
-            }
-            program.finish([&state, &text, &outcome] {
-                std::string line;
-                for (int i = 0; i < text.loads; ++i)
-                    line += std::to_string(state.loads[i]) + " ";
-                for (int i = 0; i < 4; ++i)
-                    line += std::string(1, static_cast<char>('w' + i)) +
-                            std::to_string(state.words[i].get()) + " ";
-                outcome.seen.insert(line);
-            });
-        },
-        {.model = model});
+    const Result result = check(shapes::body(text, &outcome.seen), {.model = model});
     EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
     outcome.executions = result.complete;
     outcome.redundant = result.redundant;
@@ -205,7 +112,7 @@ class Litmus : public testing::TestWithParam<Shape> {};
 
 TEST_P(Litmus, has_its_executions_and_outcomes) {
     const Shape& shape = GetParam();
-    const Text program = parse(shape.program);
+    const shapes::Text program = shapes::parse(shape.program);
     const Outcome sc = explore(program, Model::sc);
     EXPECT_EQ(sc.executions, shape.sc != 0 ? shape.sc : sc.executions);
     EXPECT_EQ(sc.redundant, 0U);

@@ -26,13 +26,19 @@ struct Memory {
 
 class EngineSide {
   public:
-    EngineSide(const std::vector<List>& program, sfc_model model)
-        : program_(program), model_(model) {}
+    static constexpr int kUnbounded = -1;  // preemptions
+
+    EngineSide(const std::vector<List>& program, sfc_model model, int bound)
+        : program_(program), model_(model), bound_(bound) {}
 
     Explored explore() {
         sfc_options options = sfc_default_options();
         options.model = model_;
         options.deadlock_is_error = false;
+        if (bound_ != kUnbounded) {
+            options.strategy = SFC_BOUNDED;
+            options.bound = static_cast<unsigned>(bound_);
+        }
         options.arena_bytes = 4 << 20;
         const sfc_program program{"random", [](void* self) { side(self).set_up(); },
                                   [](void* self) { side(self).finish(); }, this};
@@ -129,6 +135,7 @@ class EngineSide {
 
     const std::vector<List>& program_;
     sfc_model model_;
+    int bound_;
     Memory* memory_ = nullptr;
     Explored found_;
 };

@@ -1,9 +1,11 @@
 #pragma once
 
 // Sequential consistency and x86-TSO as a machine: every interleaving of the CPUs' operations and
-// of the store buffers' drains is walked, equal states once.
+// of the store buffers' drains is walked, equal states once; or those interleavings that leave a
+// CPU which could go on only so many times.
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <unordered_set>
 
@@ -13,7 +15,11 @@ namespace surefoot::oracle {
 
 class Machine {
   public:
-    Machine(std::vector<Cpu> cpus, bool tso) : cpus_(std::move(cpus)), tso_(tso) {}
+    Machine(std::vector<Cpu> cpus, bool tso, std::optional<unsigned> preemptions = {})
+        : cpus_(std::move(cpus)),
+          tso_(tso),
+          bounded_(preemptions),
+          most_(preemptions.value_or(0)) {}
 
     Enumeration enumerate() {
         State initial;
@@ -21,6 +27,9 @@ class Machine {
         initial.sources.resize(cpus_.size());
         initial.buffers.resize(cpus_.size());
         initial.memory.assign(kWords, {Write{}});
+        initial.left = most_;
+        for (unsigned cpu = 0; bounded_ && tso_ && cpu < cpus_.size(); ++cpu)
+            issue_stores(initial, cpu);
         visit(initial);
         return std::move(found_);
     }
@@ -36,19 +45,49 @@ class Machine {
         std::vector<std::vector<int>> sources;   // the write that each operation read from
         std::vector<std::vector<Write>> memory;  // of each word, in order; the last is current
         std::vector<std::deque<Write>> buffers;
+        unsigned running = kNobody, left = 0;  // preemptions
     };
+    static constexpr unsigned kNobody = 100;
     static constexpr int kInitial = 1000, kNothing = 1001;
 
     void visit(const State& state) {
-        if (!visited_.insert(key(state)).second) return;
+        std::string name = key(state);
+        if (bounded_) name += {static_cast<char>(state.running), static_cast<char>(state.left)};
+        if (!visited_.insert(std::move(name)).second) return;
         bool stuck = true;
         for (unsigned cpu = 0; cpu < cpus_.size(); ++cpu) {
             State next = state;
-            if (run(next, cpu)) visit(next), stuck = false;
+            if (run(next, cpu)) {
+                stuck = false;
+                if (may_switch(next, state, cpu)) visit(next);
+            }
             next = state;
             if (drain(next, cpu)) visit(next), stuck = false;
         }
         if (stuck) end(state);
+    }
+
+    /// Whether the bound allows that `cpu` went from `before` to `after`, which is told so.
+    bool may_switch(State& after, const State& before, unsigned cpu) const {
+        if (!bounded_) return true;
+        State on = before;
+        const bool preempts =
+            before.running != kNobody && before.running != cpu && run(on, before.running);
+        if (preempts && before.left == 0) return false;
+        after.left = before.left - (preempts ? 1 : 0);
+        after.running = cpu;
+        if (tso_) issue_stores(after, cpu);
+        return true;
+    }
+
+    /// To put stores into the own buffer is no step that a preemption could come before.
+    void issue_stores(State& state, unsigned cpu) const {
+        for (;;) {
+            const Op op = cpus_[cpu](state.results[cpu]);
+            const bool silent =
+                op.kind == Kind::fence ? op.fence != Fence::mb : written(op, 0) && !is_rmw(op);
+            if (!silent || !run(state, cpu)) return;
+        }
     }
 
     bool run(State& state, unsigned cpu) const {
@@ -85,6 +124,7 @@ class Machine {
     }
 
     void end(const State& state) {
+        if (bounded_ && !ended_.insert(key(state)).second) return;
         for (unsigned cpu = 0; cpu < cpus_.size(); ++cpu)
             if (cpus_[cpu](state.results[cpu]).kind != Kind::end) {
                 ++found_.blocked;
@@ -125,12 +165,19 @@ class Machine {
 
     std::vector<Cpu> cpus_;
     bool tso_;
+    bool bounded_;
+    unsigned most_;
+    std::unordered_set<std::string> ended_;
     std::unordered_set<std::string> visited_;
     Enumeration found_;
 };
 
 inline Enumeration enumerate_sc(std::vector<Cpu> cpus) {
     return Machine(std::move(cpus), false).enumerate();
+}
+template <bool Tso, unsigned Preemptions>
+Enumeration enumerate_bounded(std::vector<Cpu> cpus) {
+    return Machine(std::move(cpus), Tso, Preemptions).enumerate();
 }
 inline Enumeration enumerate_tso(std::vector<Cpu> cpus) {
     return Machine(std::move(cpus), true).enumerate();

@@ -1,0 +1,28 @@
+#include "engine/search.hpp"
+
+#include <stdexcept>
+
+#include "engine/bounded.hpp"
+#include "engine/dpor.hpp"
+#include "engine/replay.hpp"
+#include "engine/sampling.hpp"
+
+namespace surefoot::checker::engine {
+
+std::unique_ptr<Search> make_search(const sfc_options& options) {
+    if (options.replay != nullptr) return std::make_unique<Replay>(options.replay);
+    switch (options.strategy) {
+        case SFC_EXHAUSTIVE:
+            return std::make_unique<Dpor>();
+        case SFC_BOUNDED:
+            return std::make_unique<Bounded>(options.bound);
+        case SFC_RANDOM:
+        case SFC_PCT:
+        case SFC_POS:
+            return std::make_unique<Sampling>(options.strategy, options.bound, options.runs,
+                                              options.seed);
+    }
+    throw std::invalid_argument("there is no such search strategy");
+}
+
+}  // namespace surefoot::checker::engine

@@ -1,0 +1,233 @@
+// Searches that do not see everything, and what every search refuses.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "shapes.hpp"
+
+namespace surefoot::checker {
+namespace {
+
+using namespace programs;
+
+constexpr Model kModels[] = {Model::sc, Model::tso};
+
+// --- at most so many preemptions
+// ------------------------------------------------------------------
+
+struct Bound {
+    const char* name;
+    const char* program;
+    std::vector<std::uint64_t> counts;  // with at most 0, 1, ... preemptions; the last is all
+};
+
+/// docs/checker.md, table B: by brute force over all interleavings.
+const Bound kBounds[] = {
+    {"SB", "Wx1 Ry | Wy1 Rx", {2, 3}},
+    {"MP", "Wx1 Wy1 | Ry Rx", {2, 3}},
+    {"LB", "Rx Wy1 | Ry Wx1", {2, 3}},
+    {"2_2W", "Wx1 Wy2 | Wy1 Wx2", {2, 3}},
+    {"CoRR", "Wx1 Wx2 | Rx Rx", {2, 4, 6}},
+    {"IRIW", "Wx1 | Rx Ry | Ry Rx | Wy1", {14, 15}},
+    {"WRC", "Wx1 | Rx Wy1 | Ry Rx", {6, 7}},
+    {"ISA2", "Wx1 Wy1 | Ry Wz1 | Rz Rx", {6, 7}},
+    {"SB3", "Wx1 Ry | Wy1 Rz | Wz1 Rx", {6, 7}},
+    {"Z6_0", "Wx1 Wy1 | Ry Wz1 | Wz2 Rx", {6, 7}},
+    {"ainc3", "Ux | Ux | Ux", {6}},
+    {"ainc4", "Ux | Ux | Ux | Ux", {24}},
+    {"readers3", "Wx1 | Rx | Rx | Rx", {8}},
+    {"binc2", "Ux Uy | Ux Uy", {2, 4}},
+    {"binc3", "Ux Uy | Ux Uy | Ux Uy", {6, 24, 36}},
+};
+
+class Bounded : public testing::TestWithParam<Bound> {};
+
+TEST_P(Bounded, finds_exactly_what_so_many_preemptions_reach) {
+    const shapes::Text text = shapes::parse(GetParam().program);
+    const auto& counts = GetParam().counts;
+    const auto count = [&](unsigned bound) {
+        const Result result =
+            check(shapes::body(text), {.strategy = Strategy::bounded, .bound = bound});
+        EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+        return result.complete;
+    };
+    for (unsigned bound = 0; bound < counts.size(); ++bound)
+        EXPECT_EQ(count(bound), counts[bound]) << "bound " << bound;
+    EXPECT_EQ(count(static_cast<unsigned>(counts.size())), counts.back());
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Bounded, testing::ValuesIn(kBounds),
+                         [](const auto& row) { return std::string(row.param.name); });
+
+TEST(Bounded, with_a_large_bound_counts_as_the_exhaustive_search) {
+    const Body bodies[] = {fib_bench(2),
+                           gup_against_collapse({.recheck_pmd = true}),
+                           casw(3),
+                           locked_increments<Mutex>(4),
+                           locked_increments<Spinlock>(3),
+                           ticket_lock(3),
+                           seqlock()};
+    for (const Model model : kModels) {
+        for (const Body& body : bodies) {
+            const Result all = check(body, {.model = model, .stop_at_error = false});
+            const Result bounded = check(body, {.model = model,
+                                                .strategy = Strategy::bounded,
+                                                .bound = 100,
+                                                .stop_at_error = false});
+            EXPECT_EQ(bounded.complete + bounded.violations, all.complete + all.violations);
+        }
+    }
+}
+
+TEST(Bounded, finds_the_gup_race_with_one_preemption) {
+    const Body body = gup_against_collapse({});
+    EXPECT_EQ(check(body, {.strategy = Strategy::bounded, .bound = 0}).verdict, Verdict::holds);
+    EXPECT_EQ(check(body, {.strategy = Strategy::bounded, .bound = 1}).verdict, Verdict::violated);
+}
+
+// --- by chance
+// ------------------------------------------------------------------------------------
+
+constexpr Strategy kRandom[] = {Strategy::random, Strategy::pct, Strategy::pos};
+
+TEST(Random, finds_a_race_and_claims_nothing_when_it_does_not) {
+    for (const Strategy strategy : kRandom) {
+        for (const Model model : kModels) {
+            Options options{.model = model, .strategy = strategy, .runs = 2000};
+            EXPECT_EQ(check(gup_against_collapse({}), options).verdict, Verdict::violated);
+            const Result holds =
+                check(gup_against_collapse({.recheck_pmd = true, .fence = true}), options);
+            EXPECT_EQ(holds.verdict, Verdict::incomplete) << holds.message;
+            EXPECT_EQ(holds.complete, 2000U);
+        }
+    }
+}
+
+TEST(Random, is_the_same_for_the_same_seed_only) {
+    const auto hash = [](Strategy strategy, std::uint64_t seed) {
+        return check(fib_bench(3),
+                     {.strategy = strategy, .runs = 50, .seed = seed, .hash_traces = true})
+            .trace_hash;
+    };
+    for (const Strategy strategy : kRandom) {
+        EXPECT_EQ(hash(strategy, 7), hash(strategy, 7));
+        EXPECT_NE(hash(strategy, 7), hash(strategy, 8));
+    }
+}
+
+TEST(Random, meets_every_outcome_of_a_small_program) {
+    const shapes::Text text = shapes::parse("Wx1 Ry | Wy1 Rx");
+    for (const Strategy strategy : kRandom) {
+        std::set<std::string> seen;
+        check(shapes::body(text, &seen),
+              {.model = Model::tso, .strategy = strategy, .bound = 3, .runs = 1000});
+        EXPECT_EQ(seen.size(), 4U);
+    }
+}
+
+// --- replays
+// --------------------------------------------------------------------------------------
+
+TEST(Replay, of_a_violation_violates_again) {
+    for (const Model model : kModels) {
+        const Body body = gup_against_collapse({.readers = 2});
+        const Result found = check(body, {.model = model});
+        ASSERT_EQ(found.verdict, Verdict::violated);
+        ASSERT_FALSE(found.replay.empty());
+        const Result again = check(body, {.model = model, .replay = found.replay});
+        EXPECT_EQ(again.verdict, Verdict::violated);
+        EXPECT_EQ(again.message, found.message);
+        EXPECT_EQ(again.schedule, found.schedule);
+    }
+}
+
+TEST(Replay, keeps_the_outcome_of_a_choice) {
+    const Body body = [](Program& program) {
+        program.spawn([] { require(sfc_choose(5, nullptr) != 3, "three"); });
+    };
+    const Result found = check(body);
+    EXPECT_EQ(check(body, {.replay = found.replay}).message, "three");
+}
+
+TEST(Replay, of_another_program_is_refused) {
+    const Body body = increments(2, 1);
+    EXPECT_EQ(check(body, {.replay = "0*7"}).verdict, Verdict::wrong);
+    EXPECT_EQ(check(body, {.replay = "9"}).verdict, Verdict::wrong);
+    EXPECT_EQ(check(body, {.replay = "zero"}).verdict, Verdict::wrong);
+}
+
+// --- what is refused
+// ------------------------------------------------------------------------------
+
+void expect_wrong(const Body& body, const std::string& words, const Options& options = {}) {
+    const Result result = check(body, options);
+    EXPECT_EQ(result.verdict, Verdict::wrong);
+    EXPECT_NE(result.message.find(words), std::string::npos) << result.message;
+}
+
+TEST(Wrong, a_task_that_never_ends) {
+    expect_wrong(
+        [](Program& program) {
+            program.spawn([] {
+                volatile bool forever = true;
+                while (forever)
+                    continue;
+            });
+        },
+        "without a visible step");
+}
+
+TEST(Wrong, a_task_that_steps_without_end) {
+    expect_wrong(
+        [](Program& program) {
+            auto& x = program.make<Int>();
+            program.spawn([&x] {
+                while (x.fetch_add(1) >= 0)
+                    continue;
+            });
+        },
+        "more than 500 steps", {.max_steps = 500});
+}
+
+TEST(Wrong, allocation_without_end) {
+    expect_wrong(
+        [](Program& program) {
+            program.spawn([] {
+                while (sfc_alloc(4096, 16, nullptr) != nullptr)
+                    continue;
+            });
+        },
+        "arena is full");
+}
+
+TEST(Wrong, more_cpus_than_there_are) { expect_wrong(increments(17, 1), "more CPUs than 16"); }
+
+TEST(Wrong, a_program_that_depends_on_earlier_executions) {
+    int executions = 0;
+    expect_wrong(
+        [&executions](Program& program) {
+            auto& x = program.make<Int>();
+            ++executions;
+            for (int i = 0; i < 2; ++i)
+                program.spawn([&x, &executions] { x.store(executions); });
+        },
+        "not deterministic");
+}
+
+TEST(Wrong, a_single_execution_that_does_not_repeat) {
+    int executions = 0;
+    expect_wrong(
+        [&executions](Program& program) {
+            auto& x = program.make<Int>();
+            program.spawn([&x, &executions] {
+                for (int i = 0; i < executions; ++i)
+                    x.store(1);
+                ++executions;
+            });
+        },
+        "not deterministic");
+}
+
+}  // namespace
+}  // namespace surefoot::checker
