@@ -58,6 +58,7 @@ BANNED = [(name, re.compile(pattern)) for name, pattern in [
     ("urcu", r"\burcu\w*|#\s*include\s*<urcu[^>]*>"),
     ("pthread_", r"\bpthread_\w+|#\s*include\s*<pthread\.h>"),
     ("thread_local", r"\b(thread_local|__thread)\b"),
+    ("futex", r"\bsyscall\s*\(\s*(SYS|__NR)_futex\b"),
 ]]
 
 LEFTOVERS = re.compile(

@@ -77,7 +77,8 @@ class OneDoor(unittest.TestCase):
                      "void f() { pthread_self(); }", "#include <urcu/urcu-bp.h>",
                      "#include <atomic>", "void f() { urcu_bp_read_lock(); }",
                      "void f(std::shared_mutex&);", "void f(std::jthread&);",
-                     "void f(std::condition_variable&);", "extern thread_local int x;"]:
+                     "void f(std::condition_variable&);", "extern thread_local int x;",
+                     "void f() { syscall(SYS_futex, 0); }"]:
             self.judge(text, False)
             self.judge(text, True, "src/sync/native/a.cc")
 

@@ -11,6 +11,7 @@
 //
 // What both builds have in common stands here once, on top of those: locks and their guards, the
 // lock validator, reference counts, per-slot data, the plan of allocation failures.
+// Native alone is sync/futex.hpp.
 // Natively the "spin" locks block: they are small futex locks. The names keep Linux's classes.
 
 #include "impl/atomic.hpp"
@@ -18,6 +19,7 @@
 #include "impl/thread.hpp"
 #include "sync/concepts.hpp"
 #include "sync/fail_plan.hpp"
+#include "sync/futex.hpp"
 #include "sync/lock_classes.hpp"
 #include "sync/lockdep.hpp"
 #include "sync/locks.hpp"

@@ -2,12 +2,6 @@
 
 // The protocol's port in the server.
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <climits>
-
 #include "cpu/mirror/protocol.hpp"
 #include "sync/sync.hpp"
 
@@ -22,12 +16,11 @@ struct NativePort {
     using Mutex = sync::SpinLock<sync::LockId::backend>;
     using Guard = sync::Guard<Mutex>;
 
-    // Not the private kind of futex, nor sync's own wait: the other side is another process.
     void wait(Atomic<std::uint32_t>& word, std::uint32_t seen) {
-        ::syscall(SYS_futex, &word, FUTEX_WAIT, seen, nullptr, nullptr, 0);
+        sync::futex_wait(word, seen, sync::FutexScope::any_process);
     }
     void wake(Atomic<std::uint32_t>& word) {
-        ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+        sync::futex_wake_all(&word, sync::FutexScope::any_process);
     }
 };
 
