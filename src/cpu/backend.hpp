@@ -41,8 +41,8 @@ struct Exit {
         syscall,
         /// Page fault at `va` with error code `code`; `regs.rip` is at the instruction.
         fault,
-        /// Another processor exception; `vector` is its number (0 #DE, 1 #DB, 3 #BP, 6 #UD, 13 #GP,
-        /// 16 #MF, 17 #AC, 19 #XM).
+        /// Another processor exception; `vector` is its number (0 #DE, 1 #DB, 3 #BP, 6 #UD, 12 #SS,
+        /// 13 #GP, 16 #MF, 17 #AC, 19 #XM), `code` its error code or 0.
         exception,
         /// `kick` was called; the registers are those of an instruction boundary.
         kicked,

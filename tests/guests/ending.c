@@ -17,6 +17,9 @@ int main(int argc, char **argv) {
     if (strcmp(how, "trap") == 0) __asm__ volatile("int3");
     if (strcmp(how, "ud2") == 0) __asm__ volatile("ud2");
     if (strcmp(how, "hlt") == 0) __asm__ volatile("hlt");
+    if (strcmp(how, "stack") == 0) {
+        __asm__ volatile("mov %0, %%rsp\n\tpush %%rax" : : "r"(0x8000000000000000));
+    }
     if (strcmp(how, "pipe") == 0) {
         int fds[2];
         if (pipe(fds) != 0) return 1;

@@ -203,7 +203,10 @@ Exit KvmVcpu::take_vector(unsigned vector, Regs& regs) {
     if (vector != kPageFault) {
         take_frame(frame, regs);
         Counters::count(space_.counters().exits_exception);
-        return {.kind = Exit::Kind::exception, .vector = static_cast<std::uint8_t>(vector)};
+        const std::uint64_t code = rsp != top ? processor_->error_code() : 0;
+        return {.kind = Exit::Kind::exception,
+                .vector = static_cast<std::uint8_t>(vector),
+                .code = static_cast<std::uint32_t>(code)};
     }
     const std::uint64_t address = sf_kvm_cr2(processor_->run_page());
     if (machine_.syscall_faults && address == kSyscallEntry && frame.rip == kSyscallEntry) {

@@ -164,7 +164,8 @@ bool MirrorVcpu::take_exit(Regs& regs, Exit& exit) {
         default:
             Shared::count(counted.exits_exception);
             exit = {.kind = Exit::Kind::exception,
-                    .vector = static_cast<std::uint8_t>(slot_.vector.get())};
+                    .vector = static_cast<std::uint8_t>(slot_.vector.get()),
+                    .code = slot_.code.get()};
             break;
     }
     take_registers(*context, regs);

@@ -79,7 +79,7 @@ void Task::handle(const cpu::Exit& exit) {
         case cpu::Exit::Kind::fault:
             return handle_fault(exit);
         case cpu::Exit::Kind::exception:
-            return handle_exception(exit.vector);
+            return handle_exception(exit);
         case cpu::Exit::Kind::kicked:
             return;
         case cpu::Exit::Kind::dead:
@@ -88,7 +88,8 @@ void Task::handle(const cpu::Exit& exit) {
 }
 
 void Task::handle_syscall() {
-    const std::uint64_t number = regs.rax;
+    // The kernel looks at the lower half.
+    const std::uint64_t number = static_cast<std::uint32_t>(regs.rax);
     if (number < kSyscallNumbers) ++counts[number];
     const SyscallArgs args{{regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
     const SysResult result = dispatch(*this, number, args);
@@ -122,9 +123,10 @@ void Task::handle_fault(const cpu::Exit& exit) {
     }
 }
 
-void Task::handle_exception(std::uint8_t vector) {
-    last_fault_ = {.address = 0, .code = 0, .vector = vector};
-    switch (vector) {
+void Task::handle_exception(const cpu::Exit& exit) {
+    last_fault_.code = exit.code;
+    last_fault_.vector = exit.vector;
+    switch (exit.vector) {
         case 0:
             return process_.force(*this, fault_info(SIGFPE, FPE_INTDIV, regs.rip));
         case 1:
@@ -133,6 +135,9 @@ void Task::handle_exception(std::uint8_t vector) {
             return process_.force(*this, fault_info(SIGTRAP, SI_KERNEL, 0));
         case 6:
             return process_.force(*this, fault_info(SIGILL, ILL_ILLOPN, regs.rip));
+        case 11:
+        case 12:
+            return process_.force(*this, fault_info(SIGBUS, SI_KERNEL, 0));
         case 16:
         case 19:
             return process_.force(*this, fault_info(SIGFPE, FPE_FLTINV, regs.rip));

@@ -90,7 +90,7 @@ class Task {
     void handle(const cpu::Exit& exit);
     void handle_syscall();
     void handle_fault(const cpu::Exit& exit);
-    void handle_exception(std::uint8_t vector);
+    void handle_exception(const cpu::Exit& exit);
     void leave();
 
     Process& process_;

@@ -210,6 +210,21 @@ bool SignalDelivery::read_fp_state(std::uint64_t address) {
     return task_.vcpu().load_fp_state(all.first(bytes)).has_value();
 }
 
+/// Linux returns through an `iret` that loads what the frame names: another segment than the usual
+/// one is a general protection fault there.
+void SignalDelivery::check_selectors(const UContext& uc) {
+    constexpr std::uint16_t kUserLevel = 3;
+    constexpr std::uint8_t kGeneralProtection = 13;
+    const auto cs = static_cast<std::uint16_t>(uc.context.cs | kUserLevel);
+    const auto ss = static_cast<std::uint16_t>(uc.context.ss | kUserLevel);
+    const bool strict = (uc.flags & kUcStrictRestoreSs) != 0;
+    if (cs == kUserCs && (ss == kUserSs || !strict)) return;
+    const std::uint32_t refused = cs != kUserCs ? cs : ss;
+    task_.handle_exception({.kind = cpu::Exit::Kind::exception,
+                            .vector = kGeneralProtection,
+                            .code = refused - kUserLevel});
+}
+
 void SignalDelivery::sigreturn() {
     // The handler's `ret` has popped the return address.
     const VirtAddr frame(task_.regs.rsp - offsetof(RtSigframe, uc));
@@ -224,6 +239,7 @@ void SignalDelivery::sigreturn() {
     task_.signals.stack.flags &= ~SS_ONSTACK;
     if (uc->stack.flags & SS_DISABLE) task_.signals.stack = StackT{};
     task_.process().set_blocked(task_, uc->mask);
+    check_selectors(*uc);
 }
 
 }  // namespace surefoot::inline SF_BUILD::linux_abi

@@ -27,6 +27,7 @@ class SignalDelivery {
     bool write_fp_state(std::uint64_t address);
     void write_context(SigContext& context, std::uint64_t fpstate) const;
     void read_context(const SigContext& context);
+    void check_selectors(const UContext& uc);
     bool read_fp_state(std::uint64_t address);
     void enter_handler(const Process::Delivery& delivery, std::uint64_t frame);
     void settle_interrupted(const KernelSigaction* handler);

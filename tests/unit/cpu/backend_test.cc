@@ -129,17 +129,19 @@ TEST_P(Backend, absent_code_is_a_fetch_fault) {
     expect_fault(g.run(), kData, kUser | FaultCode::kFetch);
 }
 
-TEST_P(Backend, exceptions_have_their_vector) {
+TEST_P(Backend, exceptions_have_their_vector_and_code) {
     struct {
         std::span<const unsigned char> code;
         int vector;
         std::uint64_t rip;
+        std::uint32_t error = 0;
         int other_vector = -1;
     } const cases[] = {{ud2_code(), 6, 0},         {int3_code(), 3, 1},
                        {divide_code(), 0, 9},      {privileged_code(), 13, 0},
                        {noncanonical_code(), 13, 10},
+                       {segment_code(), 13, 5, 0x1230},
                        // A KVM without hardware's help may refuse the instruction itself.
-                       {int80_code(), 13, 5, 6}};
+                       {int80_code(), 13, 5, 0x402, 6}};
     Machine m(GetParam());
     for (const auto& c : cases) {
         Guest g = m.guest(c.code);
@@ -147,6 +149,7 @@ TEST_P(Backend, exceptions_have_their_vector) {
         const Exit exit = g.run();
         EXPECT_EQ(exit.kind, Exit::Kind::exception);
         EXPECT_TRUE(exit.vector == c.vector || exit.vector == c.other_vector) << +exit.vector;
+        EXPECT_EQ(exit.code, exit.vector == c.vector ? c.error : 0) << "vector " << c.vector;
         EXPECT_EQ(g.regs.rip - start, c.rip) << "vector " << c.vector;
     }
 }

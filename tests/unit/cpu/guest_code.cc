@@ -15,6 +15,7 @@ GUEST(int3, "int3");
 GUEST(divide, "xor %ecx, %ecx; xor %edx, %edx; mov $1, %eax; div %ecx");
 GUEST(privileged, "hlt");
 GUEST(noncanonical, "movabs $0x8000000000000000, %rax; mov (%rax), %rax");
+GUEST(segment, "mov $0x1230, %eax; mov %eax, %ds");
 GUEST(int80, "mov $1, %eax; int $0x80");
 GUEST(vectors, "1: paddq %xmm1, %xmm0; syscall; jmp 1b");
 GUEST(sweep,

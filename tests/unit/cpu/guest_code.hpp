@@ -23,6 +23,7 @@ GUEST_CODE(int3)
 GUEST_CODE(divide)
 GUEST_CODE(privileged)  // hlt
 GUEST_CODE(noncanonical)
+GUEST_CODE(segment)     // ds = 0x1230, which names no segment
 GUEST_CODE(int80)
 GUEST_CODE(vectors)     // xmm0 += xmm1; syscall; again
 GUEST_CODE(sweep)       // rdx pages from rdi on: [page] must be its address + rsi; syscall, rax = faults

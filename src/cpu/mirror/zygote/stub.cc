@@ -77,9 +77,10 @@ Access access_of(std::uint64_t host_code) {
     return (host_code & 2) != 0 ? Access::write : Access::read;
 }
 
-void tell_exception(Slot& slot, std::uint64_t vector) {
+void tell_exception(Slot& slot, std::uint64_t vector, std::uint64_t code) {
     slot.event.set(Event::exception);
     slot.vector.set(static_cast<std::uint32_t>(vector));
+    slot.code.set(static_cast<std::uint32_t>(code));
 }
 
 /// @return false if the access is possible now and the guest goes on at once
@@ -108,8 +109,9 @@ void take_system_call(Slot& slot, const SignalInfo& info, MachineContext& m) {
     }
     // `int 0x80`, as on a processor whose gate 0x80 is closed to users. A call that the filter
     // refused has left the instruction too; both instructions are two bytes long.
+    constexpr std::uint64_t kGate = 0x80 << 3 | 2;
     m.rip -= 2;
-    tell_exception(slot, kGeneralProtection);
+    tell_exception(slot, kGeneralProtection, kGate);
 }
 
 /// Writes down why the guest left. @return false if it goes on at once
@@ -117,7 +119,7 @@ bool take_event(Slot& slot, int signal, const SignalInfo& info, MachineContext& 
     switch (signal) {
         case kSigSegv:
             if (m.trapno == kPageFault) return take_page_fault(slot, m);
-            tell_exception(slot, m.trapno);
+            tell_exception(slot, m.trapno, m.err);
             return true;
         case kSigSys:
             take_system_call(slot, info, m);
@@ -133,7 +135,7 @@ bool take_event(Slot& slot, int signal, const SignalInfo& info, MachineContext& 
             }
             [[fallthrough]];
         default:
-            tell_exception(slot, m.trapno);
+            tell_exception(slot, m.trapno, m.err);
             return true;
     }
 }
