@@ -3,7 +3,7 @@
 
 #include "engine/abi.hpp"
 
-#include "engine/machine.hpp"
+#include "engine/executor.hpp"
 
 #define SFC_ENTRY extern "C" __attribute__((force_align_arg_pointer, visibility("default")))
 #define SFC_CALLER(pc) ((pc) != nullptr ? (pc) : __builtin_return_address(0))
@@ -11,7 +11,7 @@
 namespace surefoot::checker::engine {
 namespace {
 
-Machine* active = nullptr;
+Executor* active = nullptr;
 bool flush_is_ipi = true;
 
 Address as_address(const void* pointer) { return reinterpret_cast<Address>(pointer); }
@@ -20,7 +20,7 @@ bool running() { return active != nullptr && active->running(); }
 
 }  // namespace
 
-void set_active_machine(Machine* machine) { active = machine; }
+void set_active_machine(Executor* machine) { active = machine; }
 void set_flush_is_ipi(bool is) { flush_is_ipi = is; }
 
 namespace {
@@ -87,10 +87,11 @@ SFC_ENTRY uint64_t sfc_rmw(void* address, unsigned size, sfc_rmw_op sub, uint64_
 }
 
 SFC_ENTRY uint64_t sfc_cas(void* address, unsigned size, uint64_t expected, uint64_t desired,
-                           sfc_order success, sfc_order /*failure*/, const void* pc) {
+                           sfc_order success, sfc_order failure, const void* pc) {
     Op op{.kind = Kind::cas,
           .order = static_cast<std::uint8_t>(success),
           .size = static_cast<std::uint8_t>(size),
+          .sub = static_cast<std::uint8_t>(failure),
           .address = as_address(address),
           .a = expected,
           .b = desired,
@@ -115,7 +116,7 @@ SFC_ENTRY void sfc_fence(sfc_fence_kind kind, const void* pc) {
 }
 
 SFC_ENTRY sfc_token sfc_last_load(void) { return active->last_load(); }
-SFC_ENTRY void sfc_address_depends(sfc_token /*load*/) {}
+SFC_ENTRY void sfc_address_depends(sfc_token load) { active->address_depends(load); }
 
 SFC_ENTRY uint64_t sfc_await(const void* address, unsigned size, uint64_t mask, sfc_compare compare,
                              uint64_t operand, sfc_order order, const void* pc) {

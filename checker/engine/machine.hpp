@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/clock.hpp"
+#include "engine/executor.hpp"
 #include "engine/fibers.hpp"
 #include "engine/memory.hpp"
 #include "engine/step.hpp"
@@ -58,10 +59,10 @@ struct Limits {
     std::uint32_t steps = 20000;
 };
 
-class Machine {
+class Machine final : public Executor {
   public:
     Machine(sfc_model model, Memory& memory, Limits limits);
-    ~Machine();
+    ~Machine() override;
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
 
@@ -127,30 +128,34 @@ class Machine {
     // --- for the interface: on a task's stack
     // -------------------------------------------------------
 
-    bool running() const { return running_; }
-    std::uint64_t load(Op& op);
-    void store(Op& op);
-    void step(Op& op);
-    void fence(sfc_fence_kind kind, const void* pc);
-    unsigned spawn(void (*body)(void*), void* argument, int cpu, const char* name);
-    unsigned self() const { return running_ ? tasks_[task_of(current_)].number : 0; }
-    unsigned this_cpu() const;
-    std::uint64_t modify(Op& op);
-    void unlock(Op& op);
-    void sleep(Address address, Address lock, const void* pc);
-    void rcu_read_lock(Address domain, const void* pc);
-    void rcu_read_unlock(Address domain, const void* pc);
-    void synchronize_rcu(Address domain, const void* pc);
-    void call_rcu(Address domain, void (*callback)(void*), void* argument, const void* pc);
-    void rcu_barrier(Address domain, const void* pc);
-    void irq_disable();
-    void irq_enable();
-    bool irqs_enabled() const;
-    unsigned ipi(std::uint32_t cpus, void (*handler)(void*), void* argument, const void* pc);
-    void* allocate(std::size_t bytes, std::size_t align, const void* pc);
-    sfc_token last_load() const { return running_ ? tasks_[task_of(current_)].last_load : 0; }
-    void fail(std::string message, const void* pc, bool mistake = false);
-    void set_switch_hook(sfc_switch_hook hook, void* context) {
+    bool running() const override { return running_; }
+    std::uint64_t load(Op& op) override;
+    void store(Op& op) override;
+    void step(Op& op) override;
+    void fence(sfc_fence_kind kind, const void* pc) override;
+    unsigned spawn(void (*body)(void*), void* argument, int cpu, const char* name) override;
+    unsigned self() const override { return running_ ? tasks_[task_of(current_)].number : 0; }
+    unsigned this_cpu() const override;
+    std::uint64_t modify(Op& op) override;
+    void unlock(Op& op) override;
+    void sleep(Address address, Address lock, const void* pc) override;
+    void rcu_read_lock(Address domain, const void* pc) override;
+    void rcu_read_unlock(Address domain, const void* pc) override;
+    void synchronize_rcu(Address domain, const void* pc) override;
+    void call_rcu(Address domain, void (*callback)(void*), void* argument, const void* pc) override;
+    void rcu_barrier(Address domain, const void* pc) override;
+    void irq_disable() override;
+    void irq_enable() override;
+    bool irqs_enabled() const override;
+    unsigned ipi(std::uint32_t cpus, void (*handler)(void*), void* argument,
+                 const void* pc) override;
+    void* allocate(std::size_t bytes, std::size_t align, const void* pc) override;
+    void address_depends(sfc_token) override {}  // both models order loads
+    sfc_token last_load() const override {
+        return running_ ? tasks_[task_of(current_)].last_load : 0;
+    }
+    void fail(std::string message, const void* pc, bool mistake = false) override;
+    void set_switch_hook(sfc_switch_hook hook, void* context) override {
         hook_ = hook;
         hook_context_ = context;
     }

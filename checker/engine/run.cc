@@ -12,6 +12,7 @@
 #include "engine/replay.hpp"
 #include "engine/search.hpp"
 #include "engine/watchdog.hpp"
+#include "engine/weak/search.hpp"
 #include "surefoot/checker/checker.hpp"
 
 namespace surefoot::checker::engine {
@@ -242,10 +243,15 @@ extern "C" void sfc_run(const sfc_program* program, const sfc_options* options,
         result->verdict = SFC_WRONG;
         copy_text(result->message, sizeof result->message, why);
     };
-    if (options->model == SFC_WEAK) return refuse("the model weak is not in this build");
     if (options->jobs > 1) return refuse("more than one job: not in this build");
+    const bool is_weak = options->model == SFC_WEAK;
+    if (is_weak && (options->strategy != SFC_EXHAUSTIVE || options->replay != nullptr))
+        return refuse("the model weak has the exhaustive search alone, and no replays");
     try {
-        Exploration(*program, *options, *result).run();
+        if (is_weak)
+            weak::explore(*program, *options, *result);
+        else
+            Exploration(*program, *options, *result).run();
     } catch (const std::exception& error) {
         refuse(error.what());
     }

@@ -40,6 +40,7 @@ enum class Kind : std::uint8_t {
     grace_end,
     callback_done,
     rcu_barrier,
+    spawn,  // a step of the model weak alone
     join,
     irq_off,
     irq_send,
@@ -105,7 +106,8 @@ struct Op {
     Kind kind = Kind::none;
     std::uint8_t order = SFC_RELAXED;
     std::uint8_t size = 0;
-    std::uint8_t sub = 0;  // sfc_rmw_op, sfc_compare, sfc_fence_kind or sfc_lock_kind
+    std::uint8_t sub =
+        0;  // sfc_rmw_op, sfc_compare, sfc_fence_kind, sfc_lock_kind, order of a failed cas
     Address address = 0;
     std::uint64_t a = 0, b = 0;
     const void* pc = nullptr;

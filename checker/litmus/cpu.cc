@@ -109,6 +109,7 @@ void Cpu::run() {
                 at = instruction.target;
                 break;
             case Op::jump_if_zero:
+                branched_on_ |= slots_[instruction.a].loads;
                 if (slots_[instruction.a].value == 0) at = instruction.target;
                 break;
             case Op::load:
@@ -179,9 +180,14 @@ unsigned Cpu::pointee(const Instruction& instruction, VariableKind kind) {
         refuse(instruction, found.name + " is " + std::string(name_of(actual)) + ", not " +
                                 std::string(name_of(kind)));
     }
-    for (Loads left = pointer.loads; left != 0; left &= left - 1)
-        sfc_address_depends(tokens_[std::countr_zero(left)]);
+    depends(pointer.loads);
     return *variable;
+}
+
+/// The next access comes after these loads.
+void Cpu::depends(Loads loads) const {
+    for (; loads != 0; loads &= loads - 1)
+        sfc_address_depends(tokens_[std::countr_zero(loads)]);
 }
 
 /// A load of what this process itself stored carries on what the stored value was computed from.
@@ -211,6 +217,7 @@ void Cpu::access(const Instruction& instruction) {
                 wrapped(sfc_load(at, sizeof(std::int64_t), instruction.order, &instruction)));
         case Op::plain_store:
         case Op::store:
+            depends(slots_[instruction.b].loads | branched_on_);
             sfc_store(at, sizeof(std::int64_t), operand, instruction.order, &instruction);
             return stored(instruction, variable);
         default:
@@ -219,6 +226,7 @@ void Cpu::access(const Instruction& instruction) {
     if (fence_before_next_atomic_) sfc_fence(SFC_MB, &instruction);
     fence_before_next_atomic_ = false;
     did_atomic_ = true;
+    depends(slots_[instruction.b].loads | slots_[instruction.c].loads | branched_on_);
     loaded(instruction, variable, read_modify_write(instruction, at));
     if (instruction.op == Op::add_unless) {
         Known& result = slots_[instruction.result];
@@ -243,14 +251,15 @@ std::int64_t Cpu::read_modify_write(const Instruction& instruction, void* word) 
 }
 
 std::int64_t Cpu::add_unless(const Instruction& instruction, void* word) {
-    unless_ = {slots_[instruction.b].value, slots_[instruction.c].value};
+    auto* const unless = static_cast<Unless*>(sfc_alloc(sizeof(Unless), alignof(Unless), nullptr));
+    *unless = {slots_[instruction.b].value, slots_[instruction.c].value};
     const auto change = [](std::uint64_t before, void* context) {
         const auto& [addend, forbidden] = *static_cast<const Unless*>(context);
         return wrapped(before) == forbidden ? before
                                             : before + std::bit_cast<std::uint64_t>(addend);
     };
-    return wrapped(sfc_rmw_call(word, sizeof(std::int64_t), change, &unless_, instruction.order,
-                                &instruction));
+    return wrapped(
+        sfc_rmw_call(word, sizeof(std::int64_t), change, unless, instruction.order, &instruction));
 }
 
 void Cpu::fence(const Instruction& instruction) {

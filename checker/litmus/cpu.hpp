@@ -1,7 +1,7 @@
 #pragma once
 
 // One process of a test on one CPU of the checker. Lives in the engine's arena; what it does while
-// it runs allocates nothing.
+// it runs allocates nothing outside of it.
 
 #include <cstdint>
 #include <optional>
@@ -65,6 +65,7 @@ class Cpu {
     void stored(const Instruction& instruction, unsigned variable);
     /// The variable whose address slot `a` holds.
     unsigned pointee(const Instruction& instruction, VariableKind kind);
+    void depends(Loads loads) const;
     void* word(unsigned variable) const { return world_->words + variable; }
     [[noreturn]] void refuse(const Instruction& instruction, std::string what);
 
@@ -76,8 +77,8 @@ class Cpu {
     unsigned* held_;  // locks taken, or sections of an SRCU domain entered
     sfc_token tokens_[kMostLoads];
     unsigned loads_;
+    Loads branched_on_;  // every store from here on depends on them
     unsigned rcu_nesting_;
-    Unless unless_;
     bool fence_before_next_atomic_;
     bool did_atomic_;
     bool did_lock_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <regex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,25 @@ class Kernel : public testing::Test {
 TEST_F(Kernel, tso_allows_what_x86_does) {
     check(Model::tso, [](const std::string& name, const std::string&) {
         return among(kWeakOnX86, name) ? "Sometimes" : "Never";
+    });
+}
+
+/// The tests that the model's page lists as stricter than LKMM.
+std::set<std::string> listed_as_stricter() {
+    const std::string page = read_file(MODEL_PAGE);
+    const std::regex row("\\| `([^`]+)` \\| Sometimes \\| Never \\|");
+    std::set<std::string> names;
+    for (auto at = std::sregex_iterator(page.begin(), page.end(), row);
+         at != std::sregex_iterator(); ++at)
+        names.insert((*at)[1]);
+    return names;
+}
+
+TEST_F(Kernel, weak_is_lkmm_but_for_what_is_listed) {
+    const auto stricter = listed_as_stricter();
+    EXPECT_FALSE(stricter.empty());
+    check(Model::weak, [&](const std::string& name, const std::string& lkmm) {
+        return stricter.contains(name) ? "Never" : lkmm;
     });
 }
 

@@ -52,6 +52,7 @@ void check_table(checker::Model model, std::string Row::* column) {
 
 TEST(Verdicts, sc) { check_table(checker::Model::sc, &Row::sc); }
 TEST(Verdicts, tso) { check_table(checker::Model::tso, &Row::tso); }
+TEST(Verdicts, weak) { check_table(checker::Model::weak, &Row::weak); }
 
 TEST(Verdicts, every_program_has_its_row) {
     std::multiset<std::string> rows, programs;

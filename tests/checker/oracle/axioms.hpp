@@ -65,25 +65,43 @@ inline bool releases(const Op& op) {
            op.order == Order::full;
 }
 
-/// What a release publishes reaches the acquire that reads from it, or from a chain of
-/// read-modify-writes that begins with it; a fence stands in for the accesses on its far side.
-inline Relation synchronises_with(const Relations& r) {
+/// Whether it publishes also what its CPU has read and not acquired. smp_wmb() orders stores alone.
+inline bool passes_on(const Op& op) {
+    return releases(op) && !(op.kind == Kind::fence && op.fence == Fence::wmb);
+}
+
+/// From a release to the reads that find it: its own store or one behind the fence, or a chain of
+/// read-modify-writes that begins there; and on from such a read by the next release of that CPU.
+inline Relation published(const Relations& r) {
     const Relation reaches = r.rmw.closure().optional() * r.rf;
+    Relation directly, on;
+    for (std::size_t from = 0; from < r.events.size(); ++from) {
+        if (!releases(r.op(from))) continue;
+        for (std::size_t write = 0; write < r.events.size(); ++write)
+            if (r.events[write].written &&
+                (from == write || (r.is_fence(from) && r.po.has(from, write))))
+                for (std::size_t read = 0; read < r.events.size(); ++read)
+                    if (reaches.has(write, read)) directly.add(from, read);
+        for (std::size_t read = 0; passes_on(r.op(from)) && read < r.events.size(); ++read)
+            if (read == from || r.po.has(read, from)) on.add(read, from);
+    }
+    return (directly * on).closure().optional() * directly;
+}
+
+/// What is published reaches the acquire that reads it; a fence stands in for the reads before it.
+inline Relation synchronises_with(const Relations& r) {
+    const Relation publishes = published(r);
     Relation sw;
-    for (std::size_t write = 0; write < r.events.size(); ++write)
-        for (std::size_t read = 0; read < r.events.size(); ++read) {
-            if (!r.events[write].written || !reaches.has(write, read)) continue;
-            for (std::size_t from = 0; from < r.events.size(); ++from)
-                for (std::size_t to = 0; to < r.events.size(); ++to)
-                    if (releases(r.op(from)) && acquires(r.op(to)) &&
-                        (from == write || (r.is_fence(from) && r.po.has(from, write))) &&
-                        (to == read || (r.is_fence(to) && r.po.has(read, to))))
-                        sw.add(from, to);
-        }
+    for (std::size_t read = 0; read < r.events.size(); ++read)
+        for (std::size_t to = 0; to < r.events.size(); ++to)
+            if (acquires(r.op(to)) && (to == read || (r.is_fence(to) && r.po.has(read, to))))
+                for (std::size_t from = 0; from < r.events.size(); ++from)
+                    if (publishes.has(from, read)) sw.add(from, to);
     return sw;
 }
 
-/// RC11 with all atomics relaxed, release or acquire, and with fences.
+/// RC11 with all atomics relaxed, release or acquire, and with fences; and releases that pass on
+/// what was read, as LKMM has them (A-cumulativity).
 inline bool consistent_weak(const Relations& r) {
     const Relation hb = (r.po | synchronises_with(r)).closure();
     const Relation eco = (r.rf | r.mo | r.fr).closure();

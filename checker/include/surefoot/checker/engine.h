@@ -58,8 +58,9 @@ uint64_t sfc_rmw(void* address, unsigned size, sfc_rmw_op op, uint64_t operand, 
 uint64_t sfc_cas(void* address, unsigned size, uint64_t expected, uint64_t desired,
                  sfc_order success, sfc_order failure, const void* pc);
 
-/** As sfc_rmw(), with any function of the old value. `change` may be called more than once and
- * must depend on its arguments alone; when it returns its argument, this was a load. */
+/** As sfc_rmw(), with any function of the old value. `change` may be called more than once, also
+ * later in the execution, and must depend on its arguments alone and on what `context` keeps; when
+ * it returns its argument, this was a load. */
 uint64_t sfc_rmw_call(void* address, unsigned size,
                       uint64_t (*change)(uint64_t before, void* context), void* context,
                       sfc_order order, const void* pc);

@@ -1,0 +1,49 @@
+#pragma once
+
+// What the C interface speaks to: the machine of sc and tso, or the one of weak.
+
+#include <string>
+
+#include "engine/step.hpp"
+
+namespace surefoot::checker::engine {
+
+class Executor {
+  public:
+    virtual ~Executor() = default;
+
+    /// Whether a task runs, and not setup or finish.
+    virtual bool running() const = 0;
+    virtual std::uint64_t load(Op& op) = 0;
+    virtual void store(Op& op) = 0;
+    virtual std::uint64_t modify(Op& op) = 0;
+    virtual void step(Op& op) = 0;
+    virtual void fence(sfc_fence_kind kind, const void* pc) = 0;
+    virtual void unlock(Op& op) = 0;
+    virtual void sleep(Address address, Address lock, const void* pc) = 0;
+    virtual sfc_token last_load() const = 0;
+    virtual void address_depends(sfc_token load) = 0;
+
+    virtual void rcu_read_lock(Address domain, const void* pc) = 0;
+    virtual void rcu_read_unlock(Address domain, const void* pc) = 0;
+    virtual void synchronize_rcu(Address domain, const void* pc) = 0;
+    virtual void call_rcu(Address domain, void (*callback)(void*), void* argument,
+                          const void* pc) = 0;
+    virtual void rcu_barrier(Address domain, const void* pc) = 0;
+
+    virtual unsigned spawn(void (*body)(void*), void* argument, int cpu, const char* name) = 0;
+    virtual unsigned self() const = 0;
+    virtual unsigned this_cpu() const = 0;
+    virtual void irq_disable() = 0;
+    virtual void irq_enable() = 0;
+    virtual bool irqs_enabled() const = 0;
+    virtual unsigned ipi(std::uint32_t cpus, void (*handler)(void*), void* argument,
+                         const void* pc) = 0;
+
+    virtual void* allocate(std::size_t bytes, std::size_t align, const void* pc) = 0;
+    /// `mistake`: of the program or its use of the checker, not a violation.
+    virtual void fail(std::string message, const void* pc, bool mistake = false) = 0;
+    virtual void set_switch_hook(sfc_switch_hook hook, void* context) = 0;
+};
+
+}  // namespace surefoot::checker::engine

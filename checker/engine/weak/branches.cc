@@ -1,0 +1,243 @@
+#include "engine/weak/branches.hpp"
+
+#include <algorithm>
+
+namespace surefoot::checker::engine::weak {
+namespace {
+
+std::uint64_t cut(std::uint64_t value, unsigned size) {
+    return size >= 8 || size == 0 ? value : value & ((std::uint64_t{1} << (8 * size)) - 1);
+}
+
+bool compares(const Op& op, std::uint64_t value) {
+    value &= op.a;
+    switch (op.sub) {
+        case SFC_EQ:
+            return value == op.b;
+        case SFC_NE:
+            return value != op.b;
+        case SFC_LT:
+            return value < op.b;
+        case SFC_LE:
+            return value <= op.b;
+        case SFC_GT:
+            return value > op.b;
+        default:
+            return value >= op.b;
+    }
+}
+
+std::uint64_t operated(const Op& op, std::uint64_t before) {
+    switch (op.sub) {
+        case SFC_ADD:
+            return before + op.a;
+        case SFC_SUB:
+            return before - op.a;
+        case SFC_AND:
+            return before & op.a;
+        case SFC_OR:
+            return before | op.a;
+        case SFC_XOR:
+            return before ^ op.a;
+        default:
+            return op.a;
+    }
+}
+
+bool only_writes(Kind kind) {
+    return kind == Kind::store || kind == Kind::unlock || kind == Kind::downgrade;
+}
+
+/// The event, reading from `source`. One that failed is a relaxed load, but for the order that a
+/// compare-and-exchange names for that case.
+Event reading(Event event, const Event* source, std::uint64_t initial) {
+    event.source = source;
+    event.reads = true;
+    event.read = source != nullptr ? source->written : initial;
+    event.waits = has_to_wait(event.op, event.read);
+    const auto value = written(event.op, event.read);
+    event.writes = value.has_value();
+    if (value) event.written = cut(*value, event.op.size);
+    const bool only_loads = event.op.kind == Kind::load || event.op.kind == Kind::await;
+    if (event.writes || only_loads)
+        event.order = event.op.order;
+    else if (event.op.kind == Kind::cas)
+        event.order = event.op.sub;
+    event.full = event.writes && event.order == SFC_FULL;
+    return event;
+}
+
+Event writing(Event event) {
+    event.writes = true;
+    event.order = event.op.order;
+    event.written = cut(*written(event.op, 0), event.op.size);
+    return event;
+}
+
+const Event* write_at(const Graph& graph, unsigned word, std::size_t position) {
+    return position == 0 ? nullptr : graph.writes(word)[position - 1];
+}
+
+/// Every way to add it to the graph, the latest position first.
+template <class Add>
+void for_each_way(const Graph& graph, const Event& event, const Add& add) {
+    const std::size_t latest = graph.writes(event.word).size();
+    const std::size_t least =
+        graph.bound(graph.knowledge(event.task, event.after).known, event.word);
+    for (std::size_t position = latest + 1; position-- > least;) {
+        if (only_writes(event.op.kind)) {
+            add(writing(event), position + 1);
+            continue;
+        }
+        const Event with = reading(event, write_at(graph, event.word, position), event.initial);
+        if (!with.waits || position == latest) add(with, position + 1);
+    }
+}
+
+/// A write that is about to answer an earlier read.
+struct Revisit {
+    const Graph& graph;
+    const Event& write;
+    View past;  // of the write
+
+    Revisit(const Graph& of, const Event& by)
+        : graph(of), write(by), past(of.knowledge(by.task, by.after).past) {
+        if (by.source != nullptr) past |= by.source->then.past;
+    }
+
+    bool drops(const Event& event, const Event& read) const {
+        return event.stamp >= read.stamp && !in(past, event);
+    }
+    /// Whether everything that is dropped had been added in the standard way.
+    bool allowed(const Event& read) const {
+        return std::all_of(graph.events().begin(), graph.events().end(), [&](const auto& event) {
+            if (in(past, *event)) return true;
+            return (event->stamp < read.stamp || found_latest(*event)) &&
+                   (event->write_stamp < read.stamp || is_latest(*event));
+        });
+    }
+    bool has_later(const Event* write_before, unsigned word, std::uint32_t stamp) const {
+        const auto& writes = graph.writes(word);
+        const auto next = static_cast<std::ptrdiff_t>(graph.position(write_before, word));
+        return std::any_of(writes.begin() + next, writes.end(), [&](const Event* later) {
+            return later->write_stamp < stamp || in(past, *later);
+        });
+    }
+    /// As a read: of the writes that were there before it, and those in the past.
+    bool found_latest(const Event& event) const {
+        if (event.op.kind == Kind::choose) return event.read == 0;
+        if (!event.reads) return true;
+        const Event* const source = event.source;
+        if (source != nullptr && source->write_stamp > event.stamp && !in(past, *source))
+            return false;
+        return !has_later(source, event.word, event.stamp);
+    }
+    /// As a write: and nothing read from it.
+    bool is_latest(const Event& event) const {
+        if (!event.writes) return true;
+        if (has_later(&event, event.word, event.write_stamp)) return false;
+        return std::none_of(graph.events().begin(), graph.events().end(), [&](const auto& other) {
+            return other->reads && other->source == &event &&
+                   (other->stamp < event.write_stamp || in(past, *other));
+        });
+    }
+};
+
+/// The graphs in which `write`, as it is, answers an earlier read. An answered read-modify-write
+/// writes anew, and may revisit in its turn.
+void revisit(const Graph& graph, const Event& write, std::vector<Graph>& results) {
+    const Revisit by(graph, write);
+    for (const auto& read : graph.events()) {
+        if (read->word != write.word || !read->reads || in(by.past, *read) || !by.allowed(*read))
+            continue;
+        const Graph rest =
+            graph.restricted([&](const Event& event) { return !by.drops(event, *read); });
+        for_each_way(rest, write.announced(), [&](const Event& with, std::size_t position) {
+            Graph next = rest;
+            if (with.source != write.source || !next.add(with, position)) return;
+            const Event* const answer = next.last(with.task);
+            const Event again = reading(read->announced(), answer, 0);
+            if (again.waits && next.writes(read->word).back() != answer) return;
+            if (again.writes) revisit(next, again, results);
+            if (next.add(again, position + 1)) results.push_back(std::move(next));
+        });
+    }
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> written(const Op& op, std::uint64_t before) {
+    switch (op.kind) {
+        case Kind::store:
+            return op.a;
+        case Kind::rmw:
+            return operated(op, before);
+        case Kind::cas:
+            return before == op.a ? std::optional(op.b) : std::nullopt;
+        case Kind::rmw_call: {
+            const std::uint64_t value = op.change(before, op.context);
+            return value != before ? std::optional(value) : std::nullopt;
+        }
+        case Kind::lock:
+        case Kind::try_lock:
+            return before == kFree ? std::optional(kWriter) : std::nullopt;
+        case Kind::lock_shared:
+        case Kind::try_lock_shared:
+            return before < kWriter ? std::optional(before + 1) : std::nullopt;
+        case Kind::unlock:
+            return kFree;
+        case Kind::downgrade:
+            return 1;
+        case Kind::unlock_shared:
+            return before - 1;
+        default:
+            return std::nullopt;
+    }
+}
+
+bool has_to_wait(const Op& op, std::uint64_t value) {
+    switch (op.kind) {
+        case Kind::await:
+            return !compares(op, value);
+        case Kind::lock:
+        case Kind::lock_shared:
+            return !written(op, value);
+        default:
+            return false;
+    }
+}
+
+std::vector<Graph> extensions(const Graph& graph, const Event& event) {
+    std::vector<Graph> results;
+    const auto add = [&](const Event& with, std::size_t position) {
+        Graph next = graph;
+        if (next.add(with, position)) results.push_back(std::move(next));
+    };
+    if (event.word != kNoWord) {
+        for_each_way(graph, event, add);
+    } else if (event.op.kind == Kind::choose) {
+        Event with = event;
+        for (with.read = 0; with.read < event.op.a; ++with.read)
+            add(with, 0);
+    } else {
+        add(event, 0);
+    }
+    return results;
+}
+
+std::vector<Graph> revisits(const Graph& graph, const Event& event) {
+    std::vector<Graph> results;
+    if (event.word == kNoWord || event.op.kind == Kind::load || event.op.kind == Kind::await)
+        return results;
+    const auto each = [&](const Event& write, std::size_t) {
+        if (write.writes) revisit(graph, write, results);
+    };
+    if (only_writes(event.op.kind)) {
+        each(writing(event), 0);
+    } else {
+        for_each_way(graph, event, each);
+    }
+    return results;
+}
+
+}  // namespace surefoot::checker::engine::weak

@@ -1,0 +1,525 @@
+#include "engine/weak/machine.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "engine/weak/branches.hpp"
+
+namespace surefoot::checker::engine::weak {
+namespace {
+
+std::uint64_t read_memory(Address address, unsigned size) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, reinterpret_cast<const void*>(address), size);
+    return value;
+}
+
+void write_memory(Address address, unsigned size, std::uint64_t value) {
+    std::memcpy(reinterpret_cast<void*>(address), &value, size);
+}
+
+bool is_lock(Kind kind) {
+    switch (kind) {
+        case Kind::lock:
+        case Kind::try_lock:
+        case Kind::unlock:
+        case Kind::lock_shared:
+        case Kind::try_lock_shared:
+        case Kind::unlock_shared:
+        case Kind::downgrade:
+        case Kind::probe_lock:
+            return true;
+        default:
+            return false;
+    }
+}
+
+/// Taking a lock acquires, giving it up releases.
+std::uint8_t order_of(Kind kind) {
+    switch (kind) {
+        case Kind::unlock:
+        case Kind::unlock_shared:
+        case Kind::downgrade:
+            return SFC_RELEASE;
+        case Kind::probe_lock:
+            return SFC_RELAXED;
+        default:
+            return SFC_ACQUIRE;
+    }
+}
+
+bool is_access(Kind kind) {
+    return is_lock(kind) || kind == Kind::load || kind == Kind::store || kind == Kind::rmw ||
+           kind == Kind::cas || kind == Kind::rmw_call || kind == Kind::await;
+}
+
+/// How often a load may find the same store before its loop is taken to be waiting.
+constexpr unsigned kSpinLimit = 200;
+
+}  // namespace
+
+Machine::Machine(Memory& memory, std::uint32_t most_events, bool stop_at_error)
+    : memory_(memory), most_events_(most_events), stop_at_error_(stop_at_error) {
+    void* const got = mmap(nullptr, (SFC_MAX_TASKS + 1) * kStackBytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (got == MAP_FAILED) throw std::runtime_error("no address space for the checker's stacks");
+    stacks_ = static_cast<char*>(got);
+}
+
+Machine::~Machine() { munmap(stacks_, (SFC_MAX_TASKS + 1) * kStackBytes); }
+
+// --- one execution ------------------------------------------------------------------------------
+
+void Machine::reset() {
+    memory_.reset();
+    for (Task& task : tasks_)
+        task = Task{};
+    callbacks_.clear();
+    setup_children_ = 0;
+    cpus_ = 0;
+    dead_ = failed_ = mistaken_ = false;
+}
+
+End Machine::run(const sfc_program& program, Graph graph, std::vector<Graph>& more) {
+    reset();
+    graph_ = std::move(graph);
+    more_ = &more;
+    program.setup(program.context);
+    if (failed_) return violated();
+    scheduler_.start(stacks_ + SFC_MAX_TASKS * kStackBytes, kStackBytes, root_main, this);
+    running_ = true;
+    switcher_.enter(scheduler_);
+    running_ = false;
+    steps_ += graph_.events().size();
+    const End how = end();
+    if (how != End::complete || program.finish == nullptr) return how;
+    settle_memory();
+    program.finish(program.context);
+    return failed_ ? violated() : End::complete;
+}
+
+void Machine::root_main(void* self) {
+    Machine& machine = *static_cast<Machine*>(self);
+    machine.schedule();
+    machine.switcher_.leave();
+}
+
+void Machine::task_main(void* self) {
+    Task& task = *static_cast<Task*>(self);
+    task.body(task.argument);
+    task.ended = true;
+    task.machine->switcher_.switch_to(task.machine->scheduler_);
+    __builtin_unreachable();
+}
+
+void Machine::schedule() {
+    for (const auto& event : graph_.events())
+        replay(*event);
+    while (go_on())
+        if (graph_.events().size() > most_events_)
+            return fail("an execution of more than " + std::to_string(most_events_) +
+                            " steps: does a loop wait for another task?",
+                        graph_.events().back()->op.pc, true);
+}
+
+void Machine::replay(const Event& event) {
+    Task& task = tasks_[event.task];
+    if (task.alive) catch_up(task);
+    if (task.op == nullptr || task.op->kind != event.op.kind || task.op->pc != event.op.pc ||
+        task.op->address != event.op.address)
+        return fail("the program is not deterministic: it took another step than before",
+                    event.op.pc, true);
+    if (is_access(event.op.kind)) task.depends = View{};
+    if (!event.waits) answer(task, event);
+}
+
+/// The first task that can take a step takes it. @return whether there was one
+bool Machine::go_on() {
+    for (Task& task : tasks_) {
+        if (!task.alive) continue;
+        catch_up(task);
+        if (!can_run(task)) continue;
+        extend(task);
+        return !dead_;
+    }
+    return false;
+}
+
+/// Runs the task up to its next operation.
+void Machine::catch_up(Task& task) {
+    if (!task.answered) return;
+    task.answered = false;
+    task.op = nullptr;
+    current_ = &task;
+    if (hook_ != nullptr) hook_(task.number, task.cpu, hook_context_);
+    switcher_.switch_to(task.fiber);
+}
+
+bool Machine::can_run(Task& task) {
+    if (task.ended || task.failed || task.op->kind == Kind::stop) return false;
+    const Event* const last = graph_.last(task.number);
+    if (last != nullptr && last->waits) return false;
+    if (task.op->kind != Kind::join) return true;
+    Task& other = tasks_[task.op->a];
+    catch_up(other);
+    return other.ended;
+}
+
+void Machine::extend(Task& task) {
+    const Event event = announced(task);
+    std::vector<Graph> ways = extensions(graph_, event);
+    for (Graph& other : revisits(graph_, event))
+        more_->push_back(std::move(other));
+    dead_ = ways.empty();
+    if (dead_) return;
+    for (std::size_t i = ways.size(); i-- > 1;)
+        more_->push_back(std::move(ways[i]));
+    graph_ = std::move(ways.front());
+    const Event& added = *graph_.events().back();
+    watch_spinning(added);
+    if (!added.waits) answer(task, added);
+}
+
+Event Machine::announced(Task& task) {
+    Event event;
+    event.op = *task.op;
+    event.task = task.number;
+    event.after = graph_.count(task.number) == 0 ? task.born : nullptr;
+    switch (event.op.kind) {
+        case Kind::fence:
+            event.full = event.op.sub == SFC_MB;
+            break;
+        case Kind::grace_start:
+            event.full = true;
+            break;
+        case Kind::join:
+            // A task without a step of its own has at least been spawned.
+            event.after = graph_.last(static_cast<unsigned>(event.op.a));
+            if (event.after == nullptr) event.after = tasks_[event.op.a].born;
+            break;
+        default:
+            break;
+    }
+    if (!is_access(event.op.kind)) return event;
+    event.word = word_of(event.op);
+    if (is_lock(event.op.kind))
+        event.op.order = order_of(event.op.kind);
+    else
+        event.initial = read_memory(event.op.address, event.op.size);
+    event.depends = std::exchange(task.depends, View{});
+    return event;
+}
+
+void Machine::answer(Task& task, const Event& event) {
+    Op& op = *task.op;
+    switch (op.kind) {
+        case Kind::try_lock:
+        case Kind::try_lock_shared:
+            op.result = event.writes;
+            break;
+        case Kind::probe_lock:
+            op.result = event.read == kFree || (op.a != 0 && event.read < kWriter);
+            break;
+        default:
+            op.result = event.read;
+            break;
+    }
+    if (event.reads && !is_lock(op.kind)) task.last_load = event.place + 1;
+    const bool shared = op.kind == Kind::lock_shared || op.kind == Kind::try_lock_shared;
+    const bool exclusive = op.kind == Kind::lock || op.kind == Kind::try_lock;
+    if (event.writes && (shared || exclusive)) task.locks.emplace_back(op.address, shared);
+    task.latest = &event;
+    task.answered = true;
+}
+
+void Machine::watch_spinning(const Event& event) {
+    if (!event.reads || event.writes || event.place < kSpinLimit) return;
+    for (unsigned i = event.place - kSpinLimit; i < event.place; ++i) {
+        const Event& earlier = *graph_.at(event.task, i);
+        if (earlier.op.pc != event.op.pc || earlier.source != event.source) return;
+    }
+    fail("a loop reads the same value again and again: let it wait with sfc_await()", event.op.pc,
+         true);
+}
+
+// --- its end ------------------------------------------------------------------------------------
+
+End Machine::end() {
+    if (failed_) return violated();
+    if (dead_) return End::dead;
+    bool complete = true, assumed = false;
+    for (const Task& task : tasks_) {
+        if (!task.alive || task.ended) continue;
+        complete = false;
+        assumed |= task.op->kind == Kind::stop;
+        if (waits_in_vain(task.number)) return End::dead;
+    }
+    if (complete) return End::complete;
+    if (assumed) return End::blocked;
+    message_ = describe_deadlock();
+    place_ = nullptr;
+    return End::deadlocked;
+}
+
+End Machine::violated() { return mistaken_ ? End::mistaken : End::violated; }
+
+/// Memory is fair: a task that waits sees the latest value in the end.
+bool Machine::waits_in_vain(unsigned task) const {
+    const Event* const event = graph_.last(task);
+    if (event == nullptr || !event->waits) return false;
+    const auto& writes = graph_.writes(event->word);
+    return !writes.empty() && writes.back() != event->source;
+}
+
+std::string Machine::describe_deadlock() const {
+    std::string text = "deadlock:";
+    for (const Task& task : tasks_) {
+        if (!task.alive || task.ended) continue;
+        text += text.back() == ':' ? " " : ", ";
+        text += task.name != nullptr ? task.name : "task " + std::to_string(task.number);
+        if (task.op->kind == Kind::await)
+            text += " waits for a value";
+        else if (task.op->kind == Kind::join)
+            text += " waits for a task to end";
+        else
+            text += " waits for a lock";
+    }
+    return text;
+}
+
+/// All stores reach memory.
+void Machine::settle_memory() const {
+    for (unsigned word = 0; word < words_.size(); ++word) {
+        const auto& writes = graph_.writes(word);
+        if (words_[word].size != 0 && !writes.empty())
+            write_memory(words_[word].address, words_[word].size, writes.back()->written);
+    }
+}
+
+void Machine::fail(std::string message, const void* pc, bool mistake) {
+    if (!failed_) {
+        message_ = std::move(message);
+        place_ = pc;
+        mistaken_ = mistake;
+    }
+    failed_ = true;
+    if (!running_) return;
+    if (mistaken_ || stop_at_error_ || switcher_.current() == &scheduler_) switcher_.leave();
+    // Others go on: what they do may lead to graphs in which this does not happen.
+    current_->failed = true;
+    switcher_.switch_to(scheduler_);
+    __builtin_unreachable();
+}
+
+// --- tasks --------------------------------------------------------------------------------------
+
+/// The same child of the same parent has the same number in every execution.
+unsigned Machine::number_of(unsigned parent, unsigned child) {
+    const std::pair key{parent, child};
+    const auto found = std::find(family_.begin(), family_.end(), key);
+    const auto number = static_cast<unsigned>(found - family_.begin());
+    if (found == family_.end()) family_.push_back(key);
+    return number;
+}
+
+unsigned Machine::spawn(void (*body)(void*), void* argument, int cpu, const char* name) {
+    if (!running_) {
+        Task& task = add_task(kSetup, setup_children_++, body, argument, cpu, name);
+        return task.number;
+    }
+    Task& parent = *current_;
+    Op op{.kind = Kind::spawn};
+    step(op);
+    Task& task = add_task(parent.number, parent.children++, body, argument, cpu, name);
+    task.born = parent.latest;
+    return task.number;
+}
+
+Machine::Task& Machine::add_task(unsigned parent, unsigned child, void (*body)(void*),
+                                 void* argument, int cpu, const char* name) {
+    unsigned number = number_of(parent, child);
+    const auto free = static_cast<int>(__builtin_ctz(~cpus_ | 1U << SFC_MAX_CPUS));
+    if (cpu == SFC_ANY_CPU) cpu = free;
+    if (number >= SFC_MAX_TASKS) {
+        fail("more tasks than " + std::to_string(SFC_MAX_TASKS), nullptr, true);
+        number = 0;
+    }
+    if (cpu < 0 || cpu >= SFC_MAX_CPUS) {
+        fail("more CPUs than " + std::to_string(SFC_MAX_CPUS), nullptr, true);
+        cpu = 0;
+    }
+    cpus_ |= 1U << cpu;
+    Task& task = tasks_[number];
+    task.machine = this;
+    task.number = number;
+    task.cpu = static_cast<unsigned>(cpu);
+    task.name = name;
+    task.body = body;
+    task.argument = argument;
+    task.alive = true;
+    task.fiber.start(stacks_ + number * kStackBytes, kStackBytes, task_main, &task);
+    return task;
+}
+
+void* Machine::allocate(std::size_t bytes, std::size_t align, const void* pc) {
+    void* const made = memory_.alloc(running_ ? current_->number + 1 : 0, bytes, align);
+    if (made == nullptr) fail("the checker's arena is full", pc, true);
+    return made;
+}
+
+void Machine::set_switch_hook(sfc_switch_hook hook, void* context) {
+    hook_ = hook;
+    hook_context_ = context;
+}
+
+// --- words and locks ----------------------------------------------------------------------------
+
+unsigned Machine::word_of(const Op& op) {
+    const bool lock = is_lock(op.kind);
+    auto& near = words_near_[lock ? ~op.address : op.address & ~Address{7}];
+    for (const unsigned word : near) {
+        const WordKey& known = words_[word];
+        if (known.address == op.address && known.size == op.size) return word;
+        if (known.address < op.address + op.size && op.address < known.address + known.size)
+            refuse("accesses of different sizes to the same bytes", op.pc);
+    }
+    near.push_back(static_cast<unsigned>(words_.size()));
+    words_.push_back({op.address, op.size});
+    return near.back();
+}
+
+void Machine::step(Op& op) {
+    if (op.kind == Kind::wake || op.kind == Kind::irq_wait)
+        return refuse("a sleep, wake or interrupt", op.pc);
+    Task& task = *current_;
+    task.op = &op;
+    switcher_.switch_to(scheduler_);
+}
+
+std::uint64_t Machine::load(Op& op) {
+    if (!running_) return read_memory(op.address, op.size);
+    step(op);
+    return op.result;
+}
+
+void Machine::store(Op& op) {
+    if (!running_) return write_memory(op.address, op.size, op.a);
+    step(op);
+    if (op.order == SFC_FULL) fence(SFC_MB, op.pc);
+}
+
+std::uint64_t Machine::modify(Op& op) {
+    if (running_) {
+        step(op);
+        return op.result;
+    }
+    const std::uint64_t before = read_memory(op.address, op.size);
+    if (const auto value = written(op, before)) write_memory(op.address, op.size, *value);
+    return before;
+}
+
+void Machine::fence(sfc_fence_kind kind, const void* pc) {
+    if (!running_) return;
+    Op op{.kind = Kind::fence, .sub = static_cast<std::uint8_t>(kind), .pc = pc};
+    step(op);
+}
+
+void Machine::address_depends(sfc_token load) {
+    if (running_ && load != 0) current_->depends |= graph_.at(current_->number, load - 1)->got;
+}
+
+void Machine::unlock(Op& op) {
+    if (!running_) return;
+    auto& locks = current_->locks;
+    const std::pair held{op.address, op.kind == Kind::unlock_shared};
+    const auto found = std::find(locks.begin(), locks.end(), held);
+    if (found == locks.end())
+        return fail("a lock is released by a task that does not hold it", op.pc);
+    if (op.kind == Kind::downgrade)
+        found->second = true;
+    else
+        locks.erase(found);
+    step(op);
+}
+
+// --- RCU ----------------------------------------------------------------------------------------
+
+unsigned& Machine::nesting(Address domain) {
+    for (auto& [address, depth] : current_->sections)
+        if (address == domain) return depth;
+    return current_->sections.emplace_back(domain, 0).second;
+}
+
+void Machine::rcu_read_lock(Address domain, const void* pc) {
+    if (!running_ || nesting(domain)++ != 0) return;
+    Op op{.kind = Kind::rcu_lock, .address = domain, .pc = pc};
+    step(op);
+}
+
+void Machine::rcu_read_unlock(Address domain, const void* pc) {
+    if (!running_) return;
+    if (nesting(domain) == 0) return fail("rcu_read_unlock() without rcu_read_lock()", pc);
+    if (--nesting(domain) != 0) return;
+    Op op{.kind = Kind::rcu_unlock, .address = domain, .pc = pc};
+    step(op);
+}
+
+void Machine::synchronize_rcu(Address domain, const void* pc) {
+    if (!running_) return;
+    Op op{.kind = Kind::grace_start, .address = domain, .pc = pc};
+    step(op);
+}
+
+void Machine::callback_main(void* self) {
+    const Callback& callback = *static_cast<Callback*>(self);
+    callback.machine->synchronize_rcu(callback.domain, callback.pc);
+    callback.body(callback.argument);
+}
+
+void Machine::call_rcu(Address domain, void (*callback)(void*), void* argument, const void* pc) {
+    if (!running_) return fail("call_rcu() before the tasks run", pc, true);
+    Callback& made = callbacks_.emplace_back(Callback{this, domain, callback, argument, pc, 0});
+    made.task = spawn(callback_main, &made, SFC_ANY_CPU, "RCU callback");
+}
+
+/// Waits for the callbacks that it comes after.
+void Machine::rcu_barrier(Address domain, const void* pc) {
+    if (!running_) return;
+    const View known = current_->latest != nullptr ? current_->latest->then.known : View{};
+    for (std::size_t i = 0; i < callbacks_.size(); ++i) {
+        const Callback& callback = callbacks_[i];
+        if (callback.domain != domain || !in(known, *tasks_[callback.task].born)) continue;
+        Op op{.kind = Kind::join, .a = callback.task, .pc = pc};
+        step(op);
+    }
+}
+
+// --- what this model does not have --------------------------------------------------------------
+
+void Machine::refuse(const char* what, const void* pc) {
+    fail(std::string(what) + ": not under the model weak", pc, true);
+}
+
+void Machine::sleep(Address, Address, const void* pc) { refuse("a sleep, wake or interrupt", pc); }
+
+unsigned Machine::ipi(std::uint32_t, void (*)(void*), void*, const void* pc) {
+    refuse("a sleep, wake or interrupt", pc);
+    return 0;
+}
+
+/// Without interrupts there is nothing to keep out.
+void Machine::irq_disable() {
+    if (running_) ++current_->irqs_off;
+}
+
+void Machine::irq_enable() {
+    if (!running_) return;
+    if (current_->irqs_off == 0)
+        return fail("interrupts are switched on that were not off", nullptr);
+    --current_->irqs_off;
+}
+
+}  // namespace surefoot::checker::engine::weak

@@ -1,0 +1,166 @@
+#pragma once
+
+// Runs a program along one graph of the model `weak`: what its operations return is what the graph
+// says, and behind the graph's end the program goes on, a new event at a time.
+
+#include <deque>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "engine/executor.hpp"
+#include "engine/fibers.hpp"
+#include "engine/memory.hpp"
+#include "engine/weak/graph.hpp"
+
+namespace surefoot::checker::engine::weak {
+
+enum class End : std::uint8_t {
+    complete,
+    deadlocked,
+    blocked,   // by sfc_assume()
+    dead,      // a task waits though the latest value would let it go on: another graph has that
+    violated,  // message() tells
+    mistaken,  // so does it: the program or its use of the checker is wrong
+};
+
+class Machine final : public Executor {
+  public:
+    Machine(Memory& memory, std::uint32_t most_events, bool stop_at_error);
+    ~Machine() override;
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+
+    /// The other graphs that branch off on the way are added to `more`.
+    End run(const sfc_program& program, Graph graph, std::vector<Graph>& more);
+    const Graph& graph() const { return graph_; }
+    const std::string& message() const { return message_; }
+    const void* place() const { return place_; }
+    std::uint64_t steps() const { return steps_; }
+
+    bool running() const override { return running_; }
+    std::uint64_t load(Op& op) override;
+    void store(Op& op) override;
+    std::uint64_t modify(Op& op) override;
+    void step(Op& op) override;
+    void fence(sfc_fence_kind kind, const void* pc) override;
+    void unlock(Op& op) override;
+    void sleep(Address address, Address lock, const void* pc) override;
+    sfc_token last_load() const override { return running_ ? current_->last_load : 0; }
+    void address_depends(sfc_token load) override;
+
+    void rcu_read_lock(Address domain, const void* pc) override;
+    void rcu_read_unlock(Address domain, const void* pc) override;
+    void synchronize_rcu(Address domain, const void* pc) override;
+    void call_rcu(Address domain, void (*callback)(void*), void* argument, const void* pc) override;
+    void rcu_barrier(Address domain, const void* pc) override;
+
+    unsigned spawn(void (*body)(void*), void* argument, int cpu, const char* name) override;
+    unsigned self() const override { return running_ ? current_->number : 0; }
+    unsigned this_cpu() const override { return running_ ? current_->cpu : 0; }
+    void irq_disable() override;
+    void irq_enable() override;
+    bool irqs_enabled() const override { return !running_ || current_->irqs_off == 0; }
+    unsigned ipi(std::uint32_t cpus, void (*handler)(void*), void* argument,
+                 const void* pc) override;
+
+    void* allocate(std::size_t bytes, std::size_t align, const void* pc) override;
+    void fail(std::string message, const void* pc, bool mistake = false) override;
+    void set_switch_hook(sfc_switch_hook hook, void* context) override;
+
+  private:
+    static constexpr std::size_t kStackBytes = 64 * 1024;
+    static constexpr unsigned kSetup = SFC_MAX_TASKS;  // parent of the tasks that setup spawns
+
+    struct Task {
+        Machine* machine = nullptr;
+        unsigned number = 0;
+        unsigned cpu = 0;
+        const char* name = nullptr;
+        void (*body)(void*) = nullptr;
+        void* argument = nullptr;
+        const Event* born = nullptr;    // the event that spawned it
+        const Event* latest = nullptr;  // its own, as far as it ran
+        unsigned children = 0;
+        Fiber fiber;
+        bool alive = false;
+        bool ended = false;
+        bool failed = false;
+        bool answered = true;  // it may run on
+        Op* op = nullptr;      // announced
+        sfc_token last_load = 0;
+        View depends;  // of the next access
+        unsigned irqs_off = 0;
+        std::vector<std::pair<Address, unsigned>> sections;  // RCU domains and how deep
+        std::vector<std::pair<Address, bool>> locks;         // held, and whether shared
+    };
+    struct Callback {
+        Machine* machine;
+        Address domain;
+        void (*body)(void*);
+        void* argument;
+        const void* pc;
+        unsigned task;
+    };
+
+    static void root_main(void* machine);
+    static void task_main(void* task);
+    static void callback_main(void* callback);
+    void reset();
+    void schedule();
+    void replay(const Event& event);
+    bool go_on();
+    void catch_up(Task& task);
+    bool can_run(Task& task);
+    void extend(Task& task);
+    Event announced(Task& task);
+    void answer(Task& task, const Event& event);
+    void watch_spinning(const Event& event);
+    End end();
+    End violated();
+    bool waits_in_vain(unsigned task) const;
+    std::string describe_deadlock() const;
+    void settle_memory() const;
+
+    unsigned number_of(unsigned parent, unsigned child);
+    Task& add_task(unsigned parent, unsigned child, void (*body)(void*), void* argument, int cpu,
+                   const char* name);
+    unsigned word_of(const Op& op);
+    unsigned& nesting(Address domain);
+    void refuse(const char* what, const void* pc);
+
+    Memory& memory_;
+    const std::uint32_t most_events_;
+    const bool stop_at_error_;
+    Graph graph_;
+    std::vector<Graph>* more_ = nullptr;
+
+    Task tasks_[SFC_MAX_TASKS];
+    std::vector<std::pair<unsigned, unsigned>> family_;  // parent and child of each task number
+    std::deque<Callback> callbacks_;
+    unsigned setup_children_ = 0;
+    std::uint32_t cpus_ = 0;
+    Task* current_ = nullptr;
+
+    struct WordKey {
+        Address address;
+        unsigned size;  // 0: a lock
+    };
+    std::vector<WordKey> words_;
+    std::unordered_map<Address, std::vector<unsigned>> words_near_;  // by granule; ~ of a lock
+
+    char* stacks_;
+    Switcher switcher_;
+    Fiber scheduler_;
+    bool running_ = false;
+    bool dead_ = false;
+    bool failed_ = false, mistaken_ = false;
+    std::string message_;
+    const void* place_ = nullptr;
+    std::uint64_t steps_ = 0;
+    sfc_switch_hook hook_ = nullptr;
+    void* hook_context_ = nullptr;
+};
+
+}  // namespace surefoot::checker::engine::weak
