@@ -106,19 +106,55 @@ void Machine::race_with_task_before_irq(const Task& handler) {
     }
 }
 
+/// Whether the step, which ran after an interrupt of its CPU, could have run before: what it waited
+/// for must not come of that interrupt.
+bool Machine::could_precede_interrupt(const Event& event) {
+    const unsigned handler = trace_[overtaken_ - 1].proc;
+    const auto follows = [&](Stamp stamp) {
+        return stamp != 0 && clocks_[stamp - 1].at[handler] >= overtaken_;
+    };
+    if (event.kind == Kind::await) {
+        const Op& op = *tasks_[proc_info_[event.proc].index].op;
+        const Word& word = tables_.word(op.address, op.size);
+        Stamp write = word.last_write;
+        if (!follows(write)) return answers(op, event.before);
+        while (follows(trace_[write - 1].previous_write))
+            write = trace_[write - 1].previous_write;
+        return answers(op, trace_[write - 1].before);
+    }
+    for (std::size_t i = edges_own_; i < edges_.size(); ++i) {
+        Stamp stamp = edges_[i];
+        // The handler's own stores would not be in the buffer yet.
+        while (stamp != 0 && trace_[stamp - 1].kind == Kind::drain &&
+               trace_[stamp - 1].expected == handler)
+            stamp = trace_[stamp - 1].previous;
+        if (follows(stamp)) return false;
+    }
+    return true;
+}
+
 void Machine::do_irq(Task& task, Op& op) {
     Cpu& cpu = cpus_[task.cpu];
     Event& event = begin(task.proc, op.kind, op.pc);
     switch (op.kind) {
         case Kind::irq_send:
             if (buffered()) after(last_[cpu.drain]);
+            // A CPU handles interrupts in the order of their sending: a byte stands for each.
+            event.effect.first =
+                footprint(kIrqObject, Mode::write, task.cpu, static_cast<std::uint8_t>(op.a));
+            event.effect.second = footprint(kIrqObject + 1, Mode::write, task.cpu,
+                                            static_cast<std::uint8_t>(op.a >> 8));
+            event.effect.has_second = true;
             for (std::uint64_t left = op.a; left != 0; left &= left - 1) {
                 Pending pending;
                 pending.handler = op.handler;
                 pending.argument = op.context;
                 pending.ticket = static_cast<unsigned>(op.b);
                 pending.sent = depth_ + 1;
-                cpus_[__builtin_ctzll(left)].pending.push_back(pending);
+                Cpu& target = cpus_[__builtin_ctzll(left)];
+                race_with(target.last_send);
+                target.last_send = depth_ + 1;
+                target.pending.push_back(pending);
                 ++tickets_[op.b].waiting;
             }
             break;

@@ -166,12 +166,12 @@ void Machine::drain_release(const Buffered& entry, Event& event) {
 void Machine::do_sleep(Task& task, Op& op) {
     Lock& queue = tables_.lock(op.address);
     Event& event = begin(task.proc, op.kind, op.pc);
-    if (buffered()) after(last_[cpus_[task.cpu].drain]);
     event.address = op.address;
     if (op.kind == Kind::wake_up) {
         after(task.woken);
         return commit(event);
     }
+    if (buffered()) after(last_[cpus_[task.cpu].drain]);
     if (op.a != 0) {
         Lock& lock = tables_.lock(op.a);
         release(lock, task.proc, false, event);

@@ -46,7 +46,7 @@ void Machine::reset() {
         cpu.used = cpu.has_irq = cpu.in_irq = false;
         cpu.issued = cpu.head = cpu.tail = 0;
         cpu.pending.clear();
-        cpu.last_irq = 0;
+        cpu.last_irq = cpu.last_send = 0;
     }
     task_count_ = 0;
     active_ = 0;
@@ -242,7 +242,7 @@ bool Machine::can_run(const Task& task, const Op& op) const {
             return true;
         case Kind::join: {
             const Task& other = tasks_[op.a];
-            return other.life == Life::ended && (!buffered() || cpus_[other.cpu].empty());
+            return other.life == Life::ended && !has_buffered(cpus_[other.cpu], other.proc);
         }
         case Kind::irq_wait:
             return tickets_[op.a].waiting == 0;
@@ -308,7 +308,7 @@ void Machine::perform(Task& task, Op& op) {
     if (op.kind == Kind::join) {
         const Task& other = tasks_[op.a];
         after(last_[other.proc]);
-        if (buffered()) after(last_[cpus_[other.cpu].drain]);
+        after(last_drain_of(cpus_[other.cpu], other.proc));
     }
     if (op.kind == Kind::fence || op.kind == Kind::free_memory || op.kind == Kind::callback_done)
         if (buffered()) after(last_[cpus_[task.cpu].drain]);
@@ -335,6 +335,7 @@ Event& Machine::begin(unsigned proc, Kind kind, const void* pc) {
     edges_.resize(event.edges_begin);
     Clock& clock = clocks_[depth_];
     candidate_count_ = late_count_ = hidden_count_ = 0;
+    overtaken_ = 0;
     const ProcInfo& info = proc_info_[proc];
     if (last_[proc] != 0) {
         clock.copy(clocks_[last_[proc] - 1], width_);
@@ -352,9 +353,9 @@ Event& Machine::begin(unsigned proc, Kind kind, const void* pc) {
     event.irqs_off = task.irqs_off != 0;
     event.issue = task.irq_section;
     if (cpu.has_irq && !task.handler && cpu.last_irq != 0) {
-        // It could also have run before the interrupt.
-        if (!knows(cpu.last_irq)) hidden_race_with(cpu.last_irq);
+        overtaken_ = knows(cpu.last_irq) ? 0 : cpu.last_irq;
         after(last_[tasks_[cpu.irq_task].proc]);
+        edges_own_ = edges_.size();
     }
     if (cpu.owner != task.number && !task.handler) {
         if (buffered()) after(last_[cpu.drain]);
@@ -364,6 +365,7 @@ Event& Machine::begin(unsigned proc, Kind kind, const void* pc) {
 
 void Machine::order_candidates(Event& event) {
     event.edges_end = static_cast<std::uint32_t>(edges_.size());
+    if (overtaken_ != 0 && could_precede_interrupt(event)) hidden_race_with(overtaken_);
     Stamp races[sizeof candidates_ / sizeof *candidates_ + sizeof hidden_ / sizeof *hidden_];
     unsigned race_count = hidden_count_;
     std::copy_n(hidden_, hidden_count_, races);
@@ -437,8 +439,17 @@ void Machine::race_at_end() {
         Op& op = *task.op;
         fresh_ = true;
         Event& event = begin(task.proc, op.kind, op.pc);
-        if (op.kind == Kind::await) {
+        if (op.kind == Kind::irq_enter) {
+            const Cpu& cpu = cpus_[task.cpu];
+            if (cpu.pending.empty() || cpu.in_irq) continue;
+            event.effect.first = footprint(0, Mode::entry, task.cpu);
+            after(cpu.pending.front().sent);
+            race_with_task_before_irq(task);
+        } else if (op.kind == Kind::await) {
             Word& word = tables_.word(op.address, op.size);
+            event.address = op.address;
+            event.size = op.size;
+            event.before = read_word(task, op);
             event.effect.first = footprint(word.object, Mode::read, task.cpu, word.bytes);
             race_with_disabling_write(word, op, task.proc);
         } else if (op.kind == Kind::lock || op.kind == Kind::lock_shared) {

@@ -168,6 +168,7 @@ class Machine final : public Executor {
     // Parents of processes that no task made.
     static constexpr unsigned kSetup = kMaxProcs, kBuffers = kMaxProcs + 1,
                               kHandlers = kMaxProcs + 2;
+    static constexpr std::uint32_t kIrqObject = 3u << 30;
     static constexpr std::size_t kStackBytes = 64 * 1024;
 
     enum class Life : std::uint8_t { unborn, alive, ended };
@@ -233,7 +234,8 @@ class Machine final : public Executor {
         std::vector<Buffered> buffer;
         std::vector<Pending> pending;
         Pending handling;
-        Stamp last_irq = 0;  // latest delivery
+        Stamp last_irq = 0;   // latest delivery
+        Stamp last_send = 0;  // of an interrupt to this CPU
         bool empty() const { return head == tail; }
     };
 
@@ -306,6 +308,8 @@ class Machine final : public Executor {
     const Buffered* newest_buffered(unsigned cpu, Address address, unsigned size,
                                     unsigned* count) const;
     bool is_own(Stamp write, unsigned proc) const;
+    static bool has_buffered(const Cpu& cpu, unsigned proc);
+    Stamp last_drain_of(const Cpu& cpu, unsigned proc) const;
     bool answers(const Op& op, std::uint64_t value) const;
     void watch_spinning(Task& task, const Op& op, Stamp from);
 
@@ -334,6 +338,7 @@ class Machine final : public Executor {
     Task& handler_of(unsigned cpu);
     void do_irq(Task& task, Op& op);
     void race_with_task_before_irq(const Task& handler);
+    bool could_precede_interrupt(const Event& event);
 
     void race_at_end();
 
@@ -358,6 +363,8 @@ class Machine final : public Executor {
     unsigned late_count_ = 0;
     Stamp hidden_[kMaxProcs + 8];
     unsigned hidden_count_ = 0;
+    Stamp overtaken_ = 0;        // the interrupt that came before the event at hand
+    std::size_t edges_own_ = 0;  // where that event's edges to other than the interrupt begin
 
     // processes
     Stamp last_[kMaxProcs] = {};

@@ -276,6 +276,21 @@ void Machine::do_rmw(Task& task, Op& op) {
 // --- store buffers
 // ----------------------------------------------------------------------------------
 
+/// Whether stores of this process, a task or the CPU's handler, are in the buffer.
+bool Machine::has_buffered(const Cpu& cpu, unsigned proc) {
+    for (std::uint32_t i = cpu.head; i < cpu.tail; ++i)
+        if (cpu.buffer[i].proc == proc) return true;
+    return false;
+}
+
+/// The latest of its stores that left the buffer.
+Stamp Machine::last_drain_of(const Cpu& cpu, unsigned proc) const {
+    Stamp stamp = buffered() ? last_[cpu.drain] : 0;
+    while (stamp != 0 && trace_[stamp - 1].expected != proc)
+        stamp = trace_[stamp - 1].previous;
+    return stamp;
+}
+
 /// The store waits in the buffer: nobody else can tell yet, so this is no step.
 void Machine::issue(Task& task, Buffered entry) {
     Cpu& cpu = cpus_[task.cpu];

@@ -186,5 +186,23 @@ TEST(Interrupts, a_handler_runs_on_every_cpu_but_the_senders) {
     EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
 }
 
+TEST(Interrupts, are_handled_in_the_order_of_their_sending) {
+    unsigned seen = 0;
+    const Result result = check([&](Program& program) {
+        auto& last = program.make<Int>();
+        program.spawn([] {}, "", 0);
+        program.spawn([&last] {
+            sfc_ipi(1, [](void* of) { static_cast<Int*>(of)->store(1); }, &last, nullptr);
+        });
+        program.spawn([&last] {
+            sfc_ipi(1, [](void* of) { static_cast<Int*>(of)->store(2); }, &last, nullptr);
+        });
+        program.finish([&] { seen |= 1u << last.get(); });
+    });
+    EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+    EXPECT_EQ(result.complete, 2u);
+    EXPECT_EQ(seen, 6u);
+}
+
 }  // namespace
 }  // namespace surefoot::checker
