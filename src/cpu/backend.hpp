@@ -22,7 +22,7 @@ struct Regs {
     std::uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
     std::uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp;
     std::uint64_t rip, rflags;
-    std::uint64_t fs_base;
+    std::uint64_t fs_base, gs_base;
 };
 
 /// Bits of a page-fault error code (Intel SDM volume 3A, figure 5-12).

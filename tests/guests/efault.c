@@ -222,6 +222,7 @@ static void process(void) {
     CALL(getresgid, P0 | P1 | P2, PTR(buffer), PTR(buffer), PTR(buffer));
     CALL(getgroups, P1, 65536, 0);
     CALL(arch_prctl, P1, ARCH_GET_FS, 0);
+    CALL(arch_prctl, P1, ARCH_GET_GS, 0);
     CALL(prctl, P1, PR_SET_NAME, 0);
     CALL(prctl, P1, PR_GET_NAME, 0);
     CALL(clone3, P0, 0, sizeof(struct clone_args));

@@ -1,5 +1,7 @@
 // Instructions and frames that the processor refuses: what the handler is told.
 #define _GNU_SOURCE
+#include <asm/prctl.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -79,6 +81,30 @@ static void frames(void) {
     }
 }
 
+static long set_base(int code, uint64_t base) { return syscall(SYS_arch_prctl, code, base); }
+
+/// FS is the C library's: it only gets what is refused.
+static void bases(void) {
+    static uint64_t words[4] = {1, 2, 3, 4};
+    static const uint64_t refused[] = {0x8000000000000000, 0xffff800000000000, ~0UL};
+    uint64_t base = 1, word = 0;
+    for (int i = 0; i < 3; ++i) {
+        const long fs = set_base(ARCH_SET_FS, refused[i]), gs = set_base(ARCH_SET_GS, refused[i]);
+        printf("base %lx: %ld %ld %s\n", refused[i], fs, gs, strerror(errno));
+    }
+    set_base(ARCH_GET_GS, (uintptr_t)&base);
+    printf("gs: %lx\n", base);
+    printf("set gs: %ld\n", set_base(ARCH_SET_GS, (uintptr_t)words));
+    wanted_cs = 0x33, wanted_ss = 0x2b;
+    raise(SIGUSR1);
+    __asm__ volatile("mov %%gs:8, %0" : "=r"(word));
+    set_base(ARCH_GET_GS, (uintptr_t)&base);
+    printf("gs after a handler: %lu, as set: %d\n", word, base == (uintptr_t)words);
+    set_base(ARCH_SET_GS, 0);
+    const long unknown = set_base(0x1000, 0);
+    printf("unknown: %ld %s\n", unknown, strerror(errno));
+}
+
 /// The number is the lower half of rax.
 static void numbers(void) {
     printf("number with an upper half: %d\n", (pid_t)syscall(1L << 32 | SYS_getpid) == getpid());
@@ -97,6 +123,7 @@ int main(int argc, char **argv) {
     }
     refused_instructions();
     frames();
+    bases();
     numbers();
     return 0;
 }

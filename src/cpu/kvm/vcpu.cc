@@ -127,9 +127,11 @@ void KvmVcpu::put_registers(const Regs& r, bool flush) {
 }
 
 void KvmVcpu::put_special_registers(const Regs& r) {
-    if (!special_stale_ && fs_base_ == r.fs_base && root_ == space_.root()) return;
+    const bool same = fs_base_ == r.fs_base && gs_base_ == r.gs_base && root_ == space_.root();
+    if (!special_stale_ && same) return;
     special_stale_ = false;
     fs_base_ = r.fs_base;
+    gs_base_ = r.gs_base;
     root_ = space_.root();
     sf_kvm_put_sregs(processor_->run_page(), &processor_->first_sregs(), root_.raw(), fs_base_,
                      gs_base_);
@@ -143,6 +145,7 @@ void KvmVcpu::take_general_registers(Regs& r) const {
     r.r12 = k.r12, r.r13 = k.r13, r.r14 = k.r14, r.r15 = k.r15;
     r.rip = k.rip, r.rflags = k.rflags;
     r.fs_base = fs_base_;
+    r.gs_base = gs_base_;
 }
 
 void KvmVcpu::take_frame(const InterruptFrame& frame, Regs& r) const {

@@ -81,6 +81,7 @@ struct SlotWords {
     Shared<Access> fill_access;
     Shared<VirtAddr> fill_va;
     Shared<std::uint64_t> fs_base;
+    Shared<std::uint64_t> gs_base;
 
     /// The next signal is the thread's own, which says that it is ready.
     Shared<std::uint32_t> starting;

@@ -99,6 +99,7 @@ void MirrorVcpu::put_registers(SignalContext& frame, const Regs& r) {
     m.rdx = r.rdx, m.rax = r.rax, m.rcx = r.rcx, m.rsp = r.rsp;
     m.rip = r.rip, m.rflags = r.rflags;
     slot_.fs_base.set(r.fs_base);
+    slot_.gs_base.set(r.gs_base);
 }
 
 void MirrorVcpu::take_registers(const SignalContext& frame, Regs& r) const {
@@ -109,6 +110,7 @@ void MirrorVcpu::take_registers(const SignalContext& frame, Regs& r) const {
     r.rdx = m.rdx, r.rax = m.rax, r.rcx = m.rcx, r.rsp = m.rsp;
     r.rip = m.rip, r.rflags = m.rflags;
     r.fs_base = slot_.fs_base.get();
+    r.gs_base = slot_.gs_base.get();
 }
 
 Exit MirrorVcpu::run(Regs& regs) noexcept {

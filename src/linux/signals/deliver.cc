@@ -164,7 +164,7 @@ void SignalDelivery::enter_handler(const Process::Delivery& delivery, std::uint6
 
 void SignalDelivery::read_context(const SigContext& c) {
     cpu::Regs& r = task_.regs;
-    const std::uint64_t fs_base = r.fs_base;
+    const cpu::Regs before = r;
     const std::uint64_t flags = (r.rflags & ~kUserFlags) | (c.rflags & kUserFlags);
     r = {.r15 = c.r15,
          .r14 = c.r14,
@@ -184,7 +184,8 @@ void SignalDelivery::read_context(const SigContext& c) {
          .rsp = c.rsp,
          .rip = c.rip,
          .rflags = flags,
-         .fs_base = fs_base};
+         .fs_base = before.fs_base,
+         .gs_base = before.gs_base};
 }
 
 bool SignalDelivery::read_fp_state(std::uint64_t address) {

@@ -58,17 +58,27 @@ SysResult sys_getgroups(Task& task, const SyscallArgs& args) {
 }
 
 // arch/x86/include/uapi/asm/prctl.h
+constexpr int ARCH_SET_GS = 0x1001;
 constexpr int ARCH_SET_FS = 0x1002;
 constexpr int ARCH_GET_FS = 0x1003;
+constexpr int ARCH_GET_GS = 0x1004;
+
+SysResult set_base(std::uint64_t& base, std::uint64_t value) {
+    if (value >= kTaskSizeMax) return -EPERM;
+    base = value;
+    return 0;
+}
 
 SysResult sys_arch_prctl(Task& task, const SyscallArgs& args) {
     switch (args.as_int(0)) {
+        case ARCH_SET_GS:
+            return set_base(task.regs.gs_base, args[1]);
         case ARCH_SET_FS:
-            if (args[1] >= kTaskSizeMax) return -EPERM;
-            task.regs.fs_base = args[1];
-            return 0;
+            return set_base(task.regs.fs_base, args[1]);
         case ARCH_GET_FS:
             return to_sys_result(mm::put_user(task.mm(), args.as_address(1), task.regs.fs_base));
+        case ARCH_GET_GS:
+            return to_sys_result(mm::put_user(task.mm(), args.as_address(1), task.regs.gs_base));
         default:
             return -EINVAL;
     }

@@ -47,7 +47,8 @@ TEST_P(Backend, all_registers_reach_the_guest_and_come_back) {
     Guest g = m.guest(syscalls_code());
     g.regs = {.r15 = 15, .r14 = 14, .r13 = 13, .r12 = 12, .r11 = 11, .r10 = 10, .r9 = 9, .r8 = 8,
               .rax = 1, .rbx = 2, .rcx = 3, .rdx = 4, .rsi = 5, .rdi = 6, .rbp = 7, .rsp = 0x7000,
-              .rip = Machine::kCode.raw(), .rflags = 0x202, .fs_base = 0x1234'5000};
+              .rip = Machine::kCode.raw(), .rflags = 0x202, .fs_base = 0x1234'5000,
+              .gs_base = 0x5432'1000};
     const Regs before = g.regs;
     ASSERT_EQ(g.run().kind, Exit::Kind::syscall);
     EXPECT_EQ(g.regs.r15, before.r15);
@@ -64,20 +65,29 @@ TEST_P(Backend, all_registers_reach_the_guest_and_come_back) {
     EXPECT_EQ(g.regs.rbp, before.rbp);
     EXPECT_EQ(g.regs.rsp, before.rsp);
     EXPECT_EQ(g.regs.fs_base, before.fs_base);
+    EXPECT_EQ(g.regs.gs_base, before.gs_base);
     EXPECT_EQ(g.regs.rcx, g.regs.rip);
 }
 
-TEST_P(Backend, fs_base_is_the_guests) {
-    Machine m(GetParam());
+void expect_base_is_the_guests(BackendKind kind, std::span<const unsigned char> code,
+                               std::uint64_t Regs::*base) {
+    Machine m(kind);
     m.tables.map(kData, m.frame_with(77));
     m.tables.map(kData + kPage, m.frame_with(78));
-    Guest g = m.guest(fs_code());
+    Guest g = m.guest(code);
     for (std::uint64_t i : {0, 1, 0}) {
-        g.regs.fs_base = kData.raw() + i * kPage;
+        g.regs.*base = kData.raw() + i * kPage;
         ASSERT_EQ(g.run().kind, Exit::Kind::syscall);
         EXPECT_EQ(g.regs.rax, 77 + i);
-        EXPECT_EQ(g.regs.fs_base, kData.raw() + i * kPage);
+        EXPECT_EQ(g.regs.*base, kData.raw() + i * kPage);
     }
+}
+
+TEST_P(Backend, fs_base_is_the_guests) {
+    expect_base_is_the_guests(GetParam(), fs_code(), &Regs::fs_base);
+}
+TEST_P(Backend, gs_base_is_the_guests) {
+    expect_base_is_the_guests(GetParam(), gs_code(), &Regs::gs_base);
 }
 
 TEST_P(Backend, absent_page_faults_until_the_server_maps_it) {

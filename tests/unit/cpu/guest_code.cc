@@ -23,4 +23,5 @@ GUEST(sweep,
       "2: lea (%r8, %rsi), %r10; cmp %r10, (%r8); je 3f; inc %rax;"
       "3: add %rbx, %r8; dec %r9; jnz 2b; syscall; jmp 1b");
 GUEST(fs, "1: mov %fs:0, %rax; syscall; jmp 1b");
+GUEST(gs, "1: mov %gs:0, %rax; syscall; jmp 1b");
 GUEST(touch, "1: mov (%rdi), %rax; dec %rcx; jnz 1b; syscall; jmp 1b");

@@ -28,4 +28,5 @@ GUEST_CODE(int80)
 GUEST_CODE(vectors)     // xmm0 += xmm1; syscall; again
 GUEST_CODE(sweep)       // rdx pages from rdi on: [page] must be its address + rsi; syscall, rax = faults
 GUEST_CODE(fs)          // rax = fs:[0]; syscall; again
+GUEST_CODE(gs)          // rax = gs:[0]; syscall; again
 GUEST_CODE(touch)       // rcx times: rax = [rdi]; then syscall; again

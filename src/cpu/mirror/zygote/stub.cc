@@ -54,21 +54,28 @@ std::uint64_t this_block() {
     return align_down(reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)), kBlockBytes);
 }
 
-std::uint64_t read_fs_base() {
-    std::uint64_t base = 0;
+/// Where the guest's FS and GS segments begin.
+struct Bases {
+    std::uint64_t fs = 0, gs = 0;
+};
+
+Bases read_bases() {
+    Bases bases;
     if (space().fsgsbase.get() != 0) {
-        asm volatile("rdfsbase %0" : "=r"(base));
+        asm volatile("rdfsbase %0\n\trdgsbase %1" : "=r"(bases.fs), "=r"(bases.gs));
     } else {
-        call(__NR_arch_prctl, ARCH_GET_FS, address(&base));
+        call(__NR_arch_prctl, ARCH_GET_FS, address(&bases.fs));
+        call(__NR_arch_prctl, ARCH_GET_GS, address(&bases.gs));
     }
-    return base;
+    return bases;
 }
 
-void write_fs_base(std::uint64_t base) {
+void write_bases(Bases bases) {
     if (space().fsgsbase.get() != 0) {
-        asm volatile("wrfsbase %0" ::"r"(base));
+        asm volatile("wrfsbase %0\n\twrgsbase %1" ::"r"(bases.fs), "r"(bases.gs));
     } else {
-        call(__NR_arch_prctl, ARCH_SET_FS, static_cast<long>(base));
+        call(__NR_arch_prctl, ARCH_SET_FS, static_cast<long>(bases.fs));
+        call(__NR_arch_prctl, ARCH_SET_GS, static_cast<long>(bases.gs));
     }
 }
 
@@ -155,12 +162,14 @@ void resume(Slot& slot) {
 
 void serve(Slot& slot) {
     StubPort p = port();
-    const std::uint64_t fs_base = read_fs_base();
-    slot.fs_base.set(fs_base);
+    const Bases before = read_bases();
+    slot.fs_base.set(before.fs);
+    slot.gs_base.set(before.gs);
     hand_over(p, slot.state, kServerOwns);
     await_ownership(p, slot.state, kStubOwns);
     resume(slot);
-    if (slot.fs_base.get() != fs_base) write_fs_base(slot.fs_base.get());
+    const Bases wanted{slot.fs_base.get(), slot.gs_base.get()};
+    if (wanted.fs != before.fs || wanted.gs != before.gs) write_bases(wanted);
 }
 
 /// Every signal of a guest thread. The first one is its own `ud2`: the thread is ready.
