@@ -92,7 +92,9 @@ class Exploration {
     /// Whether the execution, run again step for step, is the same.
     bool repeats() {
         Repetition again;
-        const int end = machine_.run(program_, again, machine_.depth());
+        sfc_program unfinished = program_;
+        unfinished.finish = nullptr;  // called once for each execution
+        const int end = machine_.run(unfinished, again, machine_.depth());
         machine_.forget_steps();
         return end == kComplete || failed();
     }
