@@ -89,9 +89,20 @@ void for_each_way(const Graph& graph, const Event& event, const Add& add) {
             add(writing(event), position + 1);
             continue;
         }
-        const Event with = reading(event, write_at(graph, event.word, position), event.initial);
-        if (!with.waits || position == latest) add(with, position + 1);
+        add(reading(event, write_at(graph, event.word, position), event.initial), position + 1);
     }
+}
+
+/// The graphs with the access added, in every way that is consistent; the first one is the standard
+/// way. It waits only where that is the standard way.
+std::vector<Graph> with_access(const Graph& graph, const Event& event, bool standard_alone) {
+    std::vector<Graph> results;
+    for_each_way(graph, event, [&](const Event& with, std::size_t position) {
+        if ((with.waits || standard_alone) && !results.empty()) return;
+        Graph next = graph;
+        if (next.add(with, position)) results.push_back(std::move(next));
+    });
+    return results;
 }
 
 /// A write that is about to answer an earlier read.
@@ -110,11 +121,43 @@ struct Revisit {
     }
     /// Whether everything that is dropped had been added in the standard way.
     bool allowed(const Event& read) const {
+        return std::all_of(graph.events().begin(), graph.events().end(),
+                           [&](const auto& event) {
+                               if (in(past, *event)) return true;
+                               if (event->write_stamp >= read.stamp && is_read_before(*event))
+                                   return false;
+                               if (graph.has_grace()) return true;
+                               return (event->stamp < read.stamp || found_latest(*event)) &&
+                                      (event->write_stamp < read.stamp || is_latest(*event));
+                           }) &&
+               (!graph.has_grace() || allowed_by_trial(read));
+    }
+    /// With grace periods what is latest may not be consistent: then the standard way is the latest
+    /// one that is, and has to be tried.
+    bool allowed_by_trial(const Event& read) const {
         return std::all_of(graph.events().begin(), graph.events().end(), [&](const auto& event) {
-            if (in(past, *event)) return true;
-            return (event->stamp < read.stamp || found_latest(*event)) &&
-                   (event->write_stamp < read.stamp || is_latest(*event));
+            if (!drops(*event, read)) return true;
+            if (event->op.kind == Kind::choose) return event->read == 0;
+            if (event->word == kNoWord) return true;
+            const Graph previous = graph.restricted([&](const Event& other) {
+                return other.stamp < event->stamp || (&other != event.get() && in(past, other));
+            });
+            const auto tried = with_access(previous, event->announced(), true);
+            if (tried.empty()) return false;
+            const Event& standard = *tried.front().events().back();
+            return standard.source == event->source && standard.writes == event->writes &&
+                   (standard.reads || follows_same(tried.front(), standard, *event));
         });
+    }
+    /// Whether both writes come directly after the same one, as far as the first graph has it.
+    bool follows_same(const Graph& of, const Event& standard, const Event& event) const {
+        const auto& writes = of.writes(event.word);
+        const std::size_t position = of.position(&standard, event.word);
+        const Event* const next = position < writes.size() ? writes[position] : nullptr;
+        const Event* const before = position > 1 ? writes[position - 2] : nullptr;
+        const std::size_t here = graph.position(&event, event.word);
+        return (before == nullptr || graph.position(before, event.word) < here) &&
+               (next == nullptr || graph.position(next, event.word) > here);
     }
     bool has_later(const Event* write_before, unsigned word, std::uint32_t stamp) const {
         const auto& writes = graph.writes(word);
@@ -132,11 +175,11 @@ struct Revisit {
             return false;
         return !has_later(source, event.word, event.stamp);
     }
-    /// As a write: and nothing read from it.
     bool is_latest(const Event& event) const {
-        if (!event.writes) return true;
-        if (has_later(&event, event.word, event.write_stamp)) return false;
-        return std::none_of(graph.events().begin(), graph.events().end(), [&](const auto& other) {
+        return !event.writes || !has_later(&event, event.word, event.write_stamp);
+    }
+    bool is_read_before(const Event& event) const {
+        return std::any_of(graph.events().begin(), graph.events().end(), [&](const auto& other) {
             return other->reads && other->source == &event &&
                    (other->stamp < event.write_stamp || in(past, *other));
         });
@@ -157,7 +200,8 @@ void revisit(const Graph& graph, const Event& write, std::vector<Graph>& results
             if (with.source != write.source || !next.add(with, position)) return;
             const Event* const answer = next.last(with.task);
             const Event again = reading(read->announced(), answer, 0);
-            if (again.waits && next.writes(read->word).back() != answer) return;
+            const bool latest = next.writes(read->word).back() == answer;
+            if (again.waits && !latest && !next.has_grace()) return;
             if (again.writes) revisit(next, again, results);
             if (next.add(again, position + 1)) results.push_back(std::move(next));
         });
@@ -208,19 +252,13 @@ bool has_to_wait(const Op& op, std::uint64_t value) {
 }
 
 std::vector<Graph> extensions(const Graph& graph, const Event& event) {
+    if (event.word != kNoWord) return with_access(graph, event, false);
     std::vector<Graph> results;
-    const auto add = [&](const Event& with, std::size_t position) {
+    const std::uint64_t count = event.op.kind == Kind::choose ? event.op.a : 1;
+    Event with = event;
+    for (with.read = 0; with.read < count; ++with.read) {
         Graph next = graph;
-        if (next.add(with, position)) results.push_back(std::move(next));
-    };
-    if (event.word != kNoWord) {
-        for_each_way(graph, event, add);
-    } else if (event.op.kind == Kind::choose) {
-        Event with = event;
-        for (with.read = 0; with.read < event.op.a; ++with.read)
-            add(with, 0);
-    } else {
-        add(event, 0);
+        if (next.add(with, 0)) results.push_back(std::move(next));
     }
     return results;
 }

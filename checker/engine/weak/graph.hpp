@@ -76,7 +76,7 @@ class Graph {
     std::size_t position(const Event* write, unsigned word) const;
     /// What a next event of the task begins with; `after` as in Event.
     Knowledge knowledge(unsigned task, const Event* after) const;
-    std::uint32_t next_stamp() const { return next_stamp_; }
+    bool has_grace() const { return has_grace_; }
 
     /// Adds the event, a write at `position` of its word's order. @return whether the graph is
     /// consistent; it may be thrown away if not

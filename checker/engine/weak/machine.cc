@@ -162,6 +162,7 @@ bool Machine::can_run(Task& task) {
     if (task.ended || task.failed || task.op->kind == Kind::stop) return false;
     const Event* const last = graph_.last(task.number);
     if (last != nullptr && last->waits) return false;
+    if (task.op->kind == Kind::grace_start) return !in_section(task, task.op->address);
     if (task.op->kind != Kind::join) return true;
     Task& other = tasks_[task.op->a];
     catch_up(other);
@@ -284,6 +285,8 @@ std::string Machine::describe_deadlock() const {
             text += " waits for a value";
         else if (task.op->kind == Kind::join)
             text += " waits for a task to end";
+        else if (task.op->kind == Kind::grace_start)
+            text += " waits for a grace period";
         else
             text += " waits for a lock";
     }
@@ -446,6 +449,13 @@ void Machine::unlock(Op& op) {
 }
 
 // --- RCU ----------------------------------------------------------------------------------------
+
+/// A grace period does not end before the caller's own section.
+bool Machine::in_section(const Task& task, Address domain) {
+    return std::any_of(task.sections.begin(), task.sections.end(), [&](const auto& section) {
+        return section.first == domain && section.second != 0;
+    });
+}
 
 unsigned& Machine::nesting(Address domain) {
     for (auto& [address, depth] : current_->sections)

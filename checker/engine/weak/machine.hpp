@@ -127,6 +127,7 @@ class Machine final : public Executor {
     Task& add_task(unsigned parent, unsigned child, void (*body)(void*), void* argument, int cpu,
                    const char* name);
     unsigned word_of(const Op& op);
+    static bool in_section(const Task& task, Address domain);
     unsigned& nesting(Address domain);
     void refuse(const char* what, const void* pc);
 

@@ -97,15 +97,15 @@ class Order {
         }
     }
 
-    /// What happens before the section's end. One that is still open ends after all that its task
-    /// did: what follows can only end it later.
+    /// What comes before the section's end, acquired or not. One that is still open ends after all
+    /// that its task did: what follows can only end it later.
     View end_of_section(const Event& begin) const {
         for (unsigned i = begin.place + 1; i < graph_.count(begin.task); ++i) {
             const Event& event = *graph_.at(begin.task, i);
             if (event.op.kind == Kind::rcu_unlock && event.op.address == begin.op.address)
-                return event.before;
+                return event.then.seen;
         }
-        return graph_.last(begin.task)->then.known;
+        return graph_.last(begin.task)->then.seen;
     }
 
     /// From the way out of one point to the way into another: by happens-before, or with a step
