@@ -1,7 +1,6 @@
 // The shootdown is real on both back ends: a program runs on one whose decorator loses the
 // invalidations of one system call, and sees a stale mapping; with them, it sees none.
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include "linux/linux.hpp"
 #include "linux/loader/load.hpp"
 #include "linux/process/process.hpp"
+#include "support/kvm.hpp"
 
 namespace surefoot::testing {
 namespace {
@@ -93,9 +93,7 @@ class GuestShootdown : public ::testing::TestWithParam<BackendKind> {
 protected:
     void SetUp() override {
         if (GetParam() != BackendKind::kvm) return;
-        const int fd = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
-        if (fd < 0) GTEST_SKIP() << "/dev/kvm does not open: " << std::strerror(errno);
-        ::close(fd);
+        if (const std::string why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
     }
 
     void expect_stale(const std::string& operation, std::uint64_t lost_call) {

@@ -5,31 +5,16 @@
 #include <vector>
 
 #include "cpu/kvm/vcpu.hpp"
+#include "cpu/xsave.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::kvm {
 
 namespace {
 
-constexpr std::size_t kMxcsrOffset = 24;
 constexpr std::size_t kLegacyBytes = 512;
 constexpr std::size_t kHeaderBytes = 64;
 /// Of the header, the part after the bit map of features is reserved.
 constexpr std::size_t kReservedOffset = kLegacyBytes + 8;
-constexpr std::uint64_t kLegacyFeatures = 3;  // x87 and SSE
-constexpr std::uint16_t kInitialControlWord = 0x37f;
-constexpr std::uint32_t kInitialMxcsr = 0x1f80;
-
-template <class T>
-T load_at(std::span<const std::byte> bytes, std::size_t offset) {
-    T value;
-    std::memcpy(&value, bytes.data() + offset, sizeof value);
-    return value;
-}
-
-template <class T>
-void store_at(std::span<std::byte> bytes, std::size_t offset, T value) {
-    std::memcpy(bytes.data() + offset, &value, sizeof value);
-}
 
 /// KVM looks at the bit map and at MXCSR itself.
 bool reserved_bytes_are_zero(std::span<const std::byte> area) {

@@ -1,16 +1,11 @@
 #include "cpu/kvm/processor.hpp"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 namespace surefoot::inline SF_BUILD::cpu::kvm {
-
-Descriptor::~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-}
 
 Processor::~Processor() {
     if (run_page_ != nullptr) ::munmap(run_page_, run_bytes_);

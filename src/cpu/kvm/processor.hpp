@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "cpu/descriptor.hpp"
 #include "cpu/kvm/area.hpp"
 #include "cpu/kvm/calls.h"
 #include "sync/sync.hpp"
@@ -12,24 +13,6 @@
 namespace surefoot::inline SF_BUILD::cpu::kvm {
 
 inline Errno error_of(int result) { return static_cast<Errno>(-result); }
-
-/// Owns a file descriptor.
-class Descriptor {
-public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Descriptor();
-
-    int get() const { return fd_; }
-
-private:
-    int fd_ = -1;
-};
 
 /// A processor of the virtual machine. KVM can't take one back: they are used again.
 class Processor {

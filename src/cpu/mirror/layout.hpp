@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "base/base.hpp"
-#include "cpu/mirror/protocol.hpp"
+#include "cpu/mirror/protocol/words.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::mirror {
 

@@ -2,7 +2,7 @@
 
 // The protocol's port in the server.
 
-#include "cpu/mirror/protocol.hpp"
+#include "cpu/mirror/protocol/words.hpp"
 #include "sync/sync.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::mirror {

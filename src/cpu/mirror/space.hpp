@@ -10,7 +10,7 @@
 #include "cpu/backend.hpp"
 #include "cpu/mirror/mirror.hpp"
 #include "cpu/mirror/monitor.hpp"
-#include "cpu/mirror/server_side.hpp"
+#include "cpu/mirror/protocol/server_side.hpp"
 #include "cpu/mirror/stub_process.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::mirror {

@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <climits>
@@ -138,10 +139,6 @@ static_assert(sizeof(sync::Atomic<std::uint32_t>) == 4 && sizeof(sync::Atomic<st
 static_assert(sizeof(sync::Shared<std::uint32_t>) == 4 && sizeof(sync::Shared<VaRange>) == 16);
 static_assert(sizeof(SpaceControl) <= kSpaceBlocks * kBlockBytes);
 static_assert(sizeof(Slot) <= 2048, "a starting thread's stack is the rest of the page");
-
-Descriptor::~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-}
 
 ControlMemory::~ControlMemory() {
     if (start_ != nullptr) ::munmap(start_, kControlBytes);

@@ -8,29 +8,11 @@
 #include <string>
 #include <utility>
 
+#include "cpu/descriptor.hpp"
 #include "cpu/mirror/layout.hpp"
 #include "cpu/mirror/port_native.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::mirror {
-
-/// Owns a file descriptor.
-class Descriptor {
-public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Descriptor();
-
-    int get() const { return fd_; }
-    explicit operator bool() const { return fd_ >= 0; }
-
-private:
-    int fd_ = -1;
-};
 
 /// The control memory of one space.
 class ControlMemory {

@@ -5,28 +5,14 @@
 #include <cerrno>
 #include <cstring>
 
+#include "cpu/xsave.hpp"
+
 namespace surefoot::inline SF_BUILD::cpu::mirror {
 
 namespace {
 
-constexpr std::size_t kMxcsrOffset = 24;
 constexpr std::size_t kMxcsrMaskOffset = 28;
-constexpr std::uint16_t kInitialControlWord = 0x37f;
-constexpr std::uint32_t kInitialMxcsr = 0x1f80;
 constexpr std::uint32_t kDefaultMxcsrMask = 0xffbf;
-constexpr std::uint64_t kLegacyFeatures = 3;  // x87 and SSE
-
-template <class T>
-T load_at(std::span<const std::byte> bytes, std::size_t offset) {
-    T value;
-    std::memcpy(&value, bytes.data() + offset, sizeof value);
-    return value;
-}
-
-template <class T>
-void store_at(std::span<std::byte> bytes, std::size_t offset, T value) {
-    std::memcpy(bytes.data() + offset, &value, sizeof value);
-}
 
 /// Something of the calling thread's own; a thread that reuses it after the end of another one
 /// merely stays unpinned.

@@ -117,7 +117,8 @@ struct Guest {
     Exit run() { return vcpu->run(regs); }
 };
 
-enum class BackendKind { mirror, kvm };
+/// The eager mirror leaves nothing to the next entry: each shootdown is executed at once.
+enum class BackendKind { mirror, eager_mirror, kvm };
 
 /// One space on one back end.
 class Machine {
@@ -137,7 +138,8 @@ public:
         start(make_kvm(options));
     }
     explicit Machine(BackendKind kind) : arena(kArenaBytes), tables(arena) {
-        const MirrorOptions mirror{.arena_fd = arena.fd(), .arena_bytes = arena.bytes()};
+        MirrorOptions mirror{.arena_fd = arena.fd(), .arena_bytes = arena.bytes()};
+        mirror.lazy = kind != BackendKind::eager_mirror;
         start(kind == BackendKind::kvm ? make_kvm({.arena = arena.all()}) : make_mirror(mirror));
     }
 

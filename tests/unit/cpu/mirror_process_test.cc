@@ -1,6 +1,5 @@
 // The death of stubs and of the server, what a stub can reach, and failures of the host.
 
-#include <dirent.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,6 +15,7 @@
 
 #include "cpu/mirror/stub_process.hpp"
 #include "fixture.hpp"
+#include "lives.hpp"
 
 namespace surefoot::cpu {
 namespace {
@@ -259,55 +259,13 @@ TEST(MirrorStub, space_is_gone_when_it_is_destroyed) {
     ::close(pidfd);
 }
 
-std::size_t open_descriptors() {
-    std::size_t n = 0;
-    DIR* folder = ::opendir("/proc/self/fd");
-    while (::readdir(folder) != nullptr) ++n;
-    ::closedir(folder);
-    return n;
-}
-
-std::size_t threads_of_this_process() {
-    std::size_t n = 0;
-    DIR* folder = ::opendir("/proc/self/task");
-    while (::readdir(folder) != nullptr) ++n;
-    ::closedir(folder);
-    return n;
-}
-
-/// One whole life of a back end. @return false if a call failed
-bool live_once(Arena& arena, PhysAddr root, sync::FailPlan& plan) {
-    MirrorOptions options{.arena_fd = arena.fd(), .arena_bytes = arena.bytes(), .pool = 0};
-    options.fail = &plan;
-    Result<std::unique_ptr<CpuBackend>> backend = make_mirror(options);
-    if (!backend) return false;
-    Result<std::unique_ptr<Space>> space = (*backend)->create_space(root);
-    if (!space) return false;
-    Result<std::unique_ptr<Vcpu>> vcpu = (*space)->create_vcpu();
-    if (!vcpu) return false;
-    Regs regs{};
-    regs.rip = Machine::kCode.raw();
-    EXPECT_EQ((*vcpu)->run(regs).kind, Exit::Kind::fault);
-    return true;
-}
-
 TEST(MirrorFailure, every_host_call_may_fail_and_nothing_leaks) {
-    Arena arena(1 << 20);
-    const PhysAddr root = arena.frame();
-    sync::FailPlan plan;
-    ASSERT_TRUE(live_once(arena, root, plan));
-    const std::size_t descriptors = open_descriptors();
-    const std::size_t threads = threads_of_this_process();
-    std::uint64_t n = 1;
-    for (;; ++n) {
-        plan.arm(n);
-        const bool lived = live_once(arena, root, plan);
-        if (!plan.hit()) break;
-        EXPECT_FALSE(lived) << "call " << n;
-        EXPECT_EQ(open_descriptors(), descriptors) << "call " << n;
-        EXPECT_EQ(threads_of_this_process(), threads) << "call " << n;
-    }
-    EXPECT_GE(n, 8U);
+    const auto make = [](Arena& arena, sync::FailPlan& plan) {
+        MirrorOptions options{.arena_fd = arena.fd(), .arena_bytes = arena.bytes(), .pool = 0};
+        options.fail = &plan;
+        return make_mirror(options);
+    };
+    EXPECT_GE(count_calls_that_may_fail(make), 7U);
     // No process of ours is left either.
     EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
 }

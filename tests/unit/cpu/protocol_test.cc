@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "arch/arch.hpp"
-#include "cpu/mirror/server_side.hpp"
-#include "cpu/mirror/stub_side.hpp"
+#include "cpu/mirror/protocol/server_side.hpp"
+#include "cpu/mirror/protocol/stub_side.hpp"
 #include "sync/sync.hpp"
 
 namespace surefoot::cpu::mirror {

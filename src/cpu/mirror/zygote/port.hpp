@@ -10,7 +10,7 @@
 #include <cstdint>
 
 #include "cpu/mirror/layout.hpp"
-#include "cpu/mirror/stub_side.hpp"
+#include "cpu/mirror/protocol/stub_side.hpp"
 #include "cpu/mirror/zygote/syscalls.hpp"
 
 namespace surefoot::zygote {

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "cpu/mirror/protocol.hpp"
+#include "cpu/mirror/protocol/words.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::mirror {
 

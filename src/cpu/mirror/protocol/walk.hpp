@@ -4,7 +4,7 @@
 
 #include "arch/arch.hpp"
 #include "base/base.hpp"
-#include "cpu/mirror/protocol.hpp"
+#include "cpu/mirror/protocol/words.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::mirror {
 

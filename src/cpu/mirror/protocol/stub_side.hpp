@@ -8,8 +8,8 @@
 //   host_map(VirtAddr, bytes, PhysAddr, write, exec) -> MapResult
 //   host_unmap(VirtAddr, bytes) -> bool
 
-#include "cpu/mirror/protocol.hpp"
-#include "cpu/mirror/walk.hpp"
+#include "cpu/mirror/protocol/words.hpp"
+#include "cpu/mirror/protocol/walk.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::mirror {
 
