@@ -7,6 +7,9 @@
 namespace surefoot::checker::engine {
 namespace {
 
+/// How a lock was held when somebody looked.
+constexpr std::uint64_t kByWriter = 1, kByReaders = 2;
+
 bool is_shared(Kind kind) {
     return kind == Kind::lock_shared || kind == Kind::try_lock_shared ||
            kind == Kind::unlock_shared;
@@ -27,8 +30,14 @@ void Machine::lock_order(Lock& lock, bool shared, bool blocking) {
         after_races(lock.write_released);
     else
         race_with(lock.write_released);
-    for (ProcSet left = lock.probers; left != 0; left &= left - 1)
-        race_with(lock.probed_at[__builtin_ctzll(left)]);
+    for (ProcSet left = lock.probers; left != 0; left &= left - 1) {
+        const Stamp stamp = lock.probed_at[__builtin_ctzll(left)];
+        const std::uint64_t held = trace_[stamp - 1].expected;
+        if (blocking && (held & (shared ? kByWriter : kByWriter | kByReaders)) != 0)
+            after_races(stamp);
+        else
+            race_with(stamp);
+    }
     if (shared) return;
     for (ProcSet left = lock.acquirers; left != 0; left &= left - 1)
         race_with(lock.acquired_at[__builtin_ctzll(left)]);
@@ -76,6 +85,7 @@ void Machine::do_try_lock(Task& task, Op& op) {
     if (buffered() && !probe) after(last_[cpus_[task.cpu].drain]);
     event.address = op.address;
     event.value = free;
+    event.expected = (lock.writer != 0 ? kByWriter : 0) | (lock.readers != 0 ? kByReaders : 0);
     event.from = lock.write_released;
     op.result = free;
     if (free && !probe) {
