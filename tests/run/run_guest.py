@@ -179,6 +179,10 @@ def options(surefoot, program):
     expect(re.search(r"^pgfault \d+$", text, re.M), "no pgfault in vmstat", result)
     expect(re.search(r"^ended +exit status 0", text, re.M), "no report", result)
 
+    with tempfile.TemporaryDirectory() as directory:
+        result = run(surefoot + ["run", "--report=true", program], cwd=directory)
+        expect(os.path.exists(f"{directory}/true"), "a name like a truth value is no file", result)
+
     with tempfile.NamedTemporaryFile() as report:
         run(surefoot + ["run", f"--report={report.name}", "--json", "busybox", "sh", "-c", "true | true"])
         values = json.load(report)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,36 @@
 #include "linux/linux.hpp"
 
 namespace {
+
+/// Looks for `--option=` without a value: CLI11 would take the next word for it.
+/// @return it, or nothing
+std::string find_missing_value(const CLI::App& app, std::span<const std::string> words) {
+    if (words.size() < 2) return {};
+    const auto commands =
+        app.get_subcommands([&](const CLI::App* c) { return c->check_name(words[1]); });
+    if (commands.empty()) return {};
+    const CLI::App& command = *commands.front();
+    for (std::size_t i = 2; i < words.size(); ++i) {
+        const std::size_t equals = words[i].find('=');
+        const CLI::Option* option = nullptr;
+        if (words[i].starts_with('-')) {
+            option = command.get_option_no_throw(words[i].substr(0, equals));
+        }
+        // The words of another program may begin here.
+        if (option == nullptr && command.get_prefix_command()) return {};
+        if (option == nullptr) continue;
+        if (equals == words[i].size() - 1) return words[i];
+        if (equals == std::string::npos && option->get_items_expected_min() > 0) ++i;
+    }
+    return {};
+}
+
+/// @return the exit status
+int refuse(const CLI::App& app, const std::string& what, const std::string& why) {
+    surefoot::linux_abi::print_failure(what, why);
+    return app.got_subcommand("litmus") ? surefoot::tools::kExitRefused
+                                        : surefoot::linux_abi::kExitFailure;
+}
 
 int parse_and_run(int argc, char** argv) {
     CLI::App app("Linux's page-table subsystem: runs programs on page tables of its own");
@@ -39,10 +70,10 @@ int parse_and_run(int argc, char** argv) {
         for (char& c : why) {
             if (c == '\n') c = ' ';
         }
-        surefoot::linux_abi::print_failure("usage", why + " (surefoot --help)");
-        return app.got_subcommand("litmus") ? surefoot::tools::kExitRefused
-                                            : surefoot::linux_abi::kExitFailure;
+        return refuse(app, "usage", why + " (surefoot --help)");
     }
+    const std::string incomplete = find_missing_value(app, std::span(words.begin(), mark));
+    if (!incomplete.empty()) return refuse(app, incomplete, "no value is given");
     if (app.got_subcommand("litmus")) return litmus();
     return app.got_subcommand("bench") ? bench() : run();
 }

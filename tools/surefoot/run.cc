@@ -17,12 +17,14 @@ using linux_abi::kExitFailure;
 using linux_abi::print_failure;
 using linux_abi::RunOptions;
 
+constexpr const char* kStandardError = "-";
+
 struct RunArguments {
     RunOptions options;
     std::string cpu = "auto";
     std::string memory = "1G";
     std::string fault_around;
-    std::string report;
+    std::string report = kStandardError;
     std::string refused_value;
     CLI::App* app = nullptr;
     std::vector<std::string> rest;
@@ -36,6 +38,10 @@ class RunHelp : public CLI::Formatter {
   public:
     std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
         return "Usage: surefoot run [OPTIONS] [--] PROGRAM [ARGS...]\n";
+    }
+    std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+        if (option->check_name("--report")) return "--report[=FILE]";
+        return CLI::Formatter::make_option_name(option, is_positional);
     }
 };
 
@@ -96,11 +102,11 @@ int run(RunArguments& arguments) {
     }
     for (const std::string& pair : options.environment) {
         if (pair.find('=') == std::string::npos || pair.front() == '=') {
-            return refuse("--env=" + pair, "not of the form K=V");
+            return refuse("--env=" + pair, "not of the form NAME=VALUE");
         }
     }
     if (arguments.app->count("--report") != 0 || options.json) options.report = true;
-    if (arguments.report != "true") options.report_file = arguments.report;
+    if (arguments.report != kStandardError) options.report_file = arguments.report;
     // "--" ends our options; after the program's name it is the program's.
     options.command = arguments.app->remaining();
     const bool named = !options.command.empty();
@@ -132,22 +138,32 @@ std::function<int()> add_run(CLI::App& app, const std::vector<std::string>& rest
     arguments->app = &run_app;
     // The first word that is no option of ours begins the program's own.
     run_app.prefix_command();
-    run_app.add_option("--cpu", arguments->cpu, "mirror (default), kvm, or auto: mirror");
-    run_app.add_option("--memory", arguments->memory,
-                       "physical memory: a number with K, M, G or T (default 1G)");
-    run_app.add_option("--fault-around", arguments->fault_around,
-                       "pages that one write fault may populate in a sweep: a power of two, 1 for "
-                       "one page\nas Linux without multi-size THP (default 64)");
+    run_app
+        .add_option("--cpu", arguments->cpu,
+                    "mirror, kvm, or auto (default): mirror, which works everywhere")
+        ->type_name("NAME");
+    run_app
+        .add_option("--memory", arguments->memory,
+                    "physical memory: a number with K, M, G or T (default 1G)")
+        ->type_name("SIZE");
+    run_app
+        .add_option("--fault-around", arguments->fault_around,
+                    "pages that one write fault may populate in a sweep: a power of two, 1 for "
+                    "one page\nas Linux without multi-size THP (default 64)")
+        ->type_name("PAGES");
     run_app
         .add_option("--env", arguments->options.environment,
-                    "K=V: add to the environment, or replace there; may be repeated")
+                    "add to the program's environment, or replace there; may be repeated")
+        ->type_name("NAME=VALUE")
         ->expected(1)
         ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    run_app.add_option("--chdir", arguments->options.directory,
-                       "run the program in this directory");
-    run_app.add_flag("--report", arguments->report,
-                     "memory report at exit, on standard error or in a file (--report=FILE)");
+    run_app
+        .add_option("--chdir", arguments->options.directory, "run the program in this directory")
+        ->type_name("DIRECTORY");
+    // In braces: what --report alone means.
+    run_app.add_flag("--report{-}", arguments->report,
+                     "memory report at exit, on standard error or in a file");
     run_app.add_flag("--json", arguments->options.json, "the report as JSON (implies --report)");
     run_app.add_flag("--maps", arguments->options.maps, "print /proc/PID/maps at exit");
     run_app.add_flag("--smaps", arguments->options.smaps, "print /proc/PID/smaps at exit");
