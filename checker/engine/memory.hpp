@@ -30,7 +30,7 @@ struct Block {
 
 class Memory {
   public:
-    static constexpr Address kBase = 0x510000000000;
+    static constexpr Address kBase = 0x550000000000;
     static constexpr std::size_t kGrain = 16;
 
     /// Throws std::runtime_error when the range is taken.
