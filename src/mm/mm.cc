@@ -1,7 +1,7 @@
 #include <new>
 
-#include "mm/layout.hpp"
-#include "mm/zap.hpp"
+#include "mm/map/layout.hpp"
+#include "mm/map/zap.hpp"
 
 namespace surefoot::inline SF_BUILD::mm {
 

@@ -15,8 +15,8 @@
 #include "base/base.hpp"
 #include "sync/sync.hpp"
 #include "vma/area.hpp"
-#include "vma/tree.hpp"
-#include "vma/tree_node.hpp"
+#include "vma/tree/tree.hpp"
+#include "vma/tree/tree_node.hpp"
 
 namespace surefoot::inline SF_BUILD::vma {
 

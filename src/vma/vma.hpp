@@ -7,5 +7,5 @@
 #include "vma/backing.hpp"
 #include "vma/change.hpp"
 #include "vma/space.hpp"
-#include "vma/tree.hpp"
+#include "vma/tree/tree.hpp"
 #include "vma/vma_flags.hpp"

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "vma/tree.hpp"
-#include "vma/tree_node.hpp"
+#include "vma/tree/tree.hpp"
+#include "vma/tree/tree_node.hpp"
 
 namespace surefoot::inline SF_BUILD::vma {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "mm/fault.hpp"
+#include "mm/fault/fault.hpp"
 
 namespace surefoot::inline SF_BUILD::mm {
 namespace {

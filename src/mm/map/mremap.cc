@@ -4,11 +4,11 @@
 #include <array>
 
 #include "mm/accounting.hpp"
-#include "mm/layout.hpp"
+#include "mm/map/layout.hpp"
 #include "mm/operations.hpp"
-#include "mm/populate.hpp"
-#include "mm/region.hpp"
-#include "mm/zap.hpp"
+#include "mm/fault/populate.hpp"
+#include "mm/map/region.hpp"
+#include "mm/map/zap.hpp"
 
 namespace surefoot::inline SF_BUILD::mm {
 namespace {

@@ -1,4 +1,4 @@
-#include "vma/tree_editor.hpp"
+#include "vma/tree/tree_editor.hpp"
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 
 #include "mm/accounting.hpp"
 #include "mm/operations.hpp"
-#include "mm/populate.hpp"
+#include "mm/fault/populate.hpp"
 
 namespace surefoot::inline SF_BUILD::mm {
 namespace {

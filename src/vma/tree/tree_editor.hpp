@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <span>
 
-#include "vma/tree.hpp"
-#include "vma/tree_node.hpp"
+#include "vma/tree/tree.hpp"
+#include "vma/tree/tree_node.hpp"
 
 namespace surefoot::inline SF_BUILD::vma {
 

@@ -1,7 +1,7 @@
 // The fault entry: which lock a fault runs under, and stack growth (protocol 4.2).
 
 #include "mm/accounting.hpp"
-#include "mm/fault.hpp"
+#include "mm/fault/fault.hpp"
 
 namespace surefoot::inline SF_BUILD::mm {
 namespace {

@@ -1,11 +1,11 @@
 // mmap(2), munmap(2), brk(2) (protocol 4.19, 7.1).
 
 #include "mm/accounting.hpp"
-#include "mm/layout.hpp"
+#include "mm/map/layout.hpp"
 #include "mm/operations.hpp"
-#include "mm/populate.hpp"
-#include "mm/region.hpp"
-#include "mm/zap.hpp"
+#include "mm/fault/populate.hpp"
+#include "mm/map/region.hpp"
+#include "mm/map/zap.hpp"
 
 namespace surefoot::inline SF_BUILD::mm {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "mm/accounting.hpp"
 #include "mm/operations.hpp"
-#include "mm/populate.hpp"
-#include "mm/zap.hpp"
+#include "mm/fault/populate.hpp"
+#include "mm/map/zap.hpp"
 
 namespace surefoot::inline SF_BUILD::mm {
 namespace {

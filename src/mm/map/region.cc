@@ -1,7 +1,7 @@
-#include "mm/region.hpp"
+#include "mm/map/region.hpp"
 
 #include "mm/accounting.hpp"
-#include "mm/zap.hpp"
+#include "mm/map/zap.hpp"
 
 namespace surefoot::inline SF_BUILD::mm {
 namespace {

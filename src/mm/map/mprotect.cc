@@ -1,8 +1,8 @@
 // mprotect(2) (protocol 4.19, 7.2).
 
 #include "mm/accounting.hpp"
-#include "mm/fault.hpp"
-#include "mm/populate.hpp"
+#include "mm/fault/fault.hpp"
+#include "mm/fault/populate.hpp"
 
 namespace surefoot::inline SF_BUILD::mm {
 namespace {

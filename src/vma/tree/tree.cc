@@ -1,11 +1,11 @@
 // Look-ups, the stock of nodes, and the structure check of VmaTree.
 
-#include "vma/tree.hpp"
+#include "vma/tree/tree.hpp"
 
 #include <algorithm>
 
-#include "vma/tree_editor.hpp"
-#include "vma/tree_node.hpp"
+#include "vma/tree/tree_editor.hpp"
+#include "vma/tree/tree_node.hpp"
 
 namespace surefoot::inline SF_BUILD::vma {
 namespace {

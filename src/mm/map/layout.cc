@@ -1,4 +1,4 @@
-#include "mm/layout.hpp"
+#include "mm/map/layout.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "mm/fault.hpp"
+#include "mm/fault/fault.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -7,7 +7,7 @@
 
 #include "base/base.hpp"
 #include "sync/sync.hpp"
-#include "vma/tree.hpp"
+#include "vma/tree/tree.hpp"
 
 namespace surefoot::inline SF_BUILD::vma {
 

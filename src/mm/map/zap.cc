@@ -1,4 +1,4 @@
-#include "mm/zap.hpp"
+#include "mm/map/zap.hpp"
 
 #include "mm/accounting.hpp"
 

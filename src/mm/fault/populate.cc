@@ -1,6 +1,6 @@
-#include "mm/populate.hpp"
+#include "mm/fault/populate.hpp"
 
-#include "mm/fault.hpp"
+#include "mm/fault/fault.hpp"
 
 namespace surefoot::inline SF_BUILD::mm {
 namespace {
