@@ -10,42 +10,14 @@
 
 namespace surefoot::inline SF_BUILD::sync {
 
-/// A lock of the class `Id` that protects a few words for a short time. Four bytes, so that it
-/// fits a frame descriptor. Use it through a guard only.
-template <LockId Id>
-class SF_CAPABILITY("lock") SpinLock {
-  public:
-    SpinLock() = default;
-    SpinLock(const SpinLock&) = delete;
-    SpinLock& operator=(const SpinLock&) = delete;
-
-    void lock() SF_ACQUIRES() SF_CONTEXT_UNSAFE("lock implementation") {
-        lockdep::acquire(Id, this, lockdep::Mode::exclusive, false);
-        word_.lock();
-    }
-    bool try_lock() SF_TRY_ACQUIRES(true) SF_CONTEXT_UNSAFE("lock implementation") {
-        if (!word_.try_lock()) return false;
-        lockdep::acquire(Id, this, lockdep::Mode::exclusive, true);
-        return true;
-    }
-    void unlock() SF_RELEASES() SF_CONTEXT_UNSAFE("lock implementation") {
-        lockdep::release(Id, this, lockdep::Mode::exclusive);
-        word_.unlock();
-    }
-    void assert_held() const SF_ASSERTS_HELD() { lockdep::assert_held(Id, this); }
-
-  private:
-    WordLock word_;
-};
-
-/// As SpinLock, for long sections; the same blocking word natively.
-template <LockId Id>
-using Mutex = SpinLock<Id>;
-
 /// A lock word whose class is known only where it is used: a frame descriptor's, which is a PTE
 /// table's lock or a PMD table's.
 class ClasslessLock {
   public:
+    ClasslessLock() = default;
+    ClasslessLock(const ClasslessLock&) = delete;
+    ClasslessLock& operator=(const ClasslessLock&) = delete;
+
     void lock(LockId id) {
         lockdep::acquire(id, this, lockdep::Mode::exclusive, false);
         word_.lock();
@@ -64,6 +36,26 @@ class ClasslessLock {
   private:
     WordLock word_;
 };
+
+/// A lock of the class `Id` that protects a few words for a short time. Four bytes, so that it
+/// fits a frame descriptor. Use it through a guard only.
+template <LockId Id>
+class SF_CAPABILITY("lock") SpinLock {
+  public:
+    void lock() SF_ACQUIRES() SF_CONTEXT_UNSAFE("lock implementation") { lock_.lock(Id); }
+    bool try_lock() SF_TRY_ACQUIRES(true) SF_CONTEXT_UNSAFE("lock implementation") {
+        return lock_.try_lock(Id);
+    }
+    void unlock() SF_RELEASES() SF_CONTEXT_UNSAFE("lock implementation") { lock_.unlock(Id); }
+    void assert_held() const SF_ASSERTS_HELD() { lock_.assert_held(Id); }
+
+  private:
+    ClasslessLock lock_;
+};
+
+/// As SpinLock, for long sections; the same blocking word natively.
+template <LockId Id>
+using Mutex = SpinLock<Id>;
 
 /// A sleeping reader/writer lock of the class `Id`, with downgrade. Use it through a guard only.
 template <LockId Id>
