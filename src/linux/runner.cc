@@ -16,6 +16,7 @@
 #include <memory>
 
 #include "api/api.hpp"
+#include "linux/files/file_handle.hpp"
 #include "linux/files/proc_files.hpp"
 #include "linux/host_signals.hpp"
 #include "linux/loader/load.hpp"
@@ -25,25 +26,6 @@
 namespace surefoot::inline SF_BUILD::linux_abi {
 
 namespace {
-
-/// Closes on destruction.
-class FileHandle {
-  public:
-    FileHandle() = default;
-    explicit FileHandle(int fd) : fd_(fd) {}
-    FileHandle(FileHandle&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    FileHandle& operator=(FileHandle&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~FileHandle() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int get() const { return fd_; }
-
-  private:
-    int fd_ = -1;
-};
 
 /// @return whether everything was written; errno says why not
 bool write_all(int fd, const std::string& text) {
@@ -186,8 +168,8 @@ class Run {
         auto machine = api::Machine::create({.memory_bytes = options_.memory_bytes});
         if (!machine) {
             // The host refuses a reservation as out of memory; nothing of the guest's is used yet.
-            const bool large = machine.error() == Errno::nomem ||
-                               options_.memory_bytes > api::Machine::kMaxMemory;
+            const bool large =
+                machine.error() == Errno::nomem || options_.memory_bytes > api::Machine::kMaxMemory;
             if (large) return fail("--memory", kTooLarge);
             if (machine.error() == Errno::inval) {
                 return fail("--memory", "too small to run anything");
@@ -203,8 +185,7 @@ class Run {
 
     Result<std::unique_ptr<cpu::CpuBackend>> make_backend() {
         if (options_.cpu == RunOptions::Cpu::kvm) {
-            return cpu::make_kvm(
-                {.arena = {machine_->arena_base(), machine_->arena_bytes()}});
+            return cpu::make_kvm({.arena = {machine_->arena_base(), machine_->arena_bytes()}});
         }
         return cpu::make_mirror({.arena_fd = machine_->arena_fd(),
                                  .arena_bytes = machine_->arena_bytes(),

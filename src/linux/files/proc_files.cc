@@ -5,9 +5,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-
-#include "linux/files/paths.hpp"
+#include <fstream>
+#include <iterator>
+#include <sstream>
 
 namespace surefoot::inline SF_BUILD::linux_abi {
 
@@ -64,7 +66,8 @@ std::string format_flags(vma::VmaFlags flags) {
 std::string format_smaps_entry(Process& process, const mm::VmaStats& vma) {
     std::string text = format_line(process, vma);
     const auto line = [&](std::string_view name, std::uint64_t bytes) {
-        text += fmt::format("{:<15} {:>8} kB\n", fmt::format("{}:", name), bytes / kKib);
+        // Linux's widths: the name in 16 columns, the number in 8, "Private_Hugetlb:" runs on.
+        text += fmt::format("{:<16}{:>8} kB\n", fmt::format("{}:", name), bytes / kKib);
     };
     line("Size", vma.range.bytes());
     line("KernelPageSize", arch::kPageSize);
@@ -93,21 +96,26 @@ std::string format_smaps_entry(Process& process, const mm::VmaStats& vma) {
     return text + fmt::format("VmFlags: {}\n", format_flags(vma.flags));
 }
 
+/// What Linux shows as the task's name (TASK_COMM_LEN).
+std::string program_name(const Process& process) {
+    const std::string& path = process.program().path;
+    return path.substr(path.rfind('/') + 1).substr(0, 15);
+}
+
 std::string format_status(Process& process) {
     const mm::Mm& mm = process.mm();
     const auto kib = [](std::int64_t pages) {
         return static_cast<std::uint64_t>(pages) * arch::kPageSize / kKib;
     };
     const auto in_kib = [](std::uint64_t pages) { return pages * arch::kPageSize / kKib; };
-    const std::string& path = process.program().path;
     return fmt::format(
         "Name:\t{}\nUmask:\t0022\nState:\tR (running)\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\n"
         "TracerPid:\t0\nUid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\nFDSize:\t64\n"
         "VmSize:\t{:>8} kB\nVmLck:\t{:>8} kB\nVmRSS:\t{:>8} kB\nRssAnon:\t{:>8} kB\n"
         "RssFile:\t{:>8} kB\nRssShmem:\t{:>8} kB\nVmData:\t{:>8} kB\nVmStk:\t{:>8} kB\n"
         "Threads:\t{}\n",
-        path.substr(path.rfind('/') + 1).substr(0, 15), process.pid(), process.pid(), getppid(),
-        getuid(), geteuid(), geteuid(), geteuid(), getgid(), getegid(), getegid(), getegid(),
+        program_name(process), process.pid(), process.pid(), getppid(), getuid(), geteuid(),
+        geteuid(), geteuid(), getgid(), getegid(), getegid(), getegid(),
         in_kib(mm.total_vm.load(sync::Order::relaxed)),
         in_kib(mm.locked_vm.load(sync::Order::relaxed)), kib(mm.rss.total()),
         kib(mm.rss.read(mm::RssKind::anon)), kib(mm.rss.read(mm::RssKind::file)),
@@ -121,6 +129,28 @@ std::string format_statm(Process& process) {
                        mm.rss.total(),
                        mm.rss.read(mm::RssKind::file) + mm.rss.read(mm::RssKind::shmem),
                        mm.data_vm.load(sync::Order::relaxed));
+}
+
+/// The host's line with the guest's name, threads and memory. Addresses are 0, as Linux shows them
+/// to those who may not know.
+std::string format_stat(Process& process) {
+    const mm::Mm& mm = process.mm();
+    std::ifstream host("/proc/self/stat");
+    std::string line{std::istreambuf_iterator<char>(host), {}};
+    std::istringstream fields(line.substr(line.rfind(')') + 1));
+    std::string text = fmt::format("{} ({})", process.pid(), program_name(process));
+    std::string field;
+    // Numbered as in proc(5).
+    for (int number = 3; fields >> field; ++number) {
+        if (number == 20) field = fmt::format("{}", process.nr_threads());
+        if (number == 23) {
+            field = fmt::format("{}", mm.total_vm.load(sync::Order::relaxed) * arch::kPageSize);
+        }
+        if (number == 24) field = fmt::format("{}", mm.rss.total());
+        if ((number >= 26 && number <= 30) || (number >= 45 && number <= 51)) field = "0";
+        text += " " + field;
+    }
+    return text + "\n";
 }
 
 std::string join_zero(const std::vector<std::string>& strings) {
@@ -163,22 +193,20 @@ std::string format_smaps(Process& process) {
     return text;
 }
 
-int open_proc_file(Process& process, const std::string& path, int flags) {
-    const std::string name = own_proc_name(process, path);
-    if (name.empty()) return -ENOSYS;
+int open_proc_file(Process& process, const std::string& name, int flags) {
     if (name == "maps") return open_text(format_maps(process), flags);
     if (name == "smaps") return open_text(format_smaps(process), flags);
     if (name == "status") return open_text(format_status(process), flags);
+    if (name == "stat") return open_text(format_stat(process), flags);
     if (name == "statm") return open_text(format_statm(process), flags);
+    if (name == "comm") return open_text(program_name(process) + "\n", flags);
     if (name == "cmdline") return open_text(join_zero(process.program().arguments), flags);
     if (name == "environ") return open_text(join_zero(process.program().environment), flags);
-    if (name == "exe") {
-        const int fd = open(process.program().path.c_str(), flags | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-    }
     // They would give the server's memory.
-    if (name == "mem" || name == "pagemap" || name == "clear_refs") return -EACCES;
-    return -ENOSYS;
+    constexpr std::string_view kRefused[] = {"mem",  "pagemap",   "clear_refs", "smaps_rollup",
+                                             "auxv", "numa_maps", "syscall",    "stack"};
+    if (std::ranges::find(kRefused, name) != std::end(kRefused)) return -EACCES;
+    return name.starts_with("map_files") ? -EACCES : -ENOSYS;
 }
 
 }  // namespace surefoot::inline SF_BUILD::linux_abi

@@ -9,9 +9,10 @@
 
 namespace surefoot::inline SF_BUILD::linux_abi {
 
+/// @param name  HostPath::own_proc_name
 /// @return a host descriptor with the contents, a negative error number, or -ENOSYS: not one of
 /// ours
-int open_proc_file(Process& process, const std::string& path, int flags);
+int open_proc_file(Process& process, const std::string& name, int flags);
 
 /// /proc/PID/maps, smaps.
 std::string format_maps(Process& process);

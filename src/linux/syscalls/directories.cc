@@ -54,7 +54,7 @@ SysResult sys_fchdir(Task& task, const SyscallArgs& args) {
 }
 
 SysResult mkdir_at(Task& task, int directory, VirtAddr name, mode_t mode) {
-    const auto path = resolve_path(task, directory, name);
+    const auto path = resolve_path(task, directory, name, Follow::no);
     if (!path) return fail(path.error());
     return host_result(mkdirat(path->directory, path->name.c_str(), mode));
 }
@@ -66,7 +66,7 @@ SysResult sys_mkdirat(Task& task, const SyscallArgs& args) {
 }
 
 SysResult unlink_at(Task& task, int directory, VirtAddr name, int flags) {
-    const auto path = resolve_path(task, directory, name);
+    const auto path = resolve_path(task, directory, name, Follow::no);
     if (!path) return fail(path.error());
     return host_result(unlinkat(path->directory, path->name.c_str(), flags));
 }
@@ -82,9 +82,9 @@ SysResult sys_unlinkat(Task& task, const SyscallArgs& args) {
 
 SysResult rename_at(Task& task, std::array<int, 2> directories, std::array<VirtAddr, 2> names,
                     std::uint32_t flags) {
-    const auto from = resolve_path(task, directories[0], names[0]);
+    const auto from = resolve_path(task, directories[0], names[0], Follow::no);
     if (!from) return fail(from.error());
-    const auto to = resolve_path(task, directories[1], names[1]);
+    const auto to = resolve_path(task, directories[1], names[1], Follow::no);
     if (!to) return fail(to.error());
     return host_result(syscall(SYS_renameat2, from->directory, from->name.c_str(), to->directory,
                                to->name.c_str(), flags));
@@ -103,9 +103,10 @@ SysResult sys_renameat2(Task& task, const SyscallArgs& args) {
 
 SysResult link_at(Task& task, std::array<int, 2> directories, std::array<VirtAddr, 2> names,
                   int flags) {
-    const auto from = resolve_path(task, directories[0], names[0]);
+    const auto from = resolve_path(task, directories[0], names[0],
+                                   flags & AT_SYMLINK_FOLLOW ? Follow::yes : Follow::no);
     if (!from) return fail(from.error());
-    const auto to = resolve_path(task, directories[1], names[1]);
+    const auto to = resolve_path(task, directories[1], names[1], Follow::no);
     if (!to) return fail(to.error());
     return host_result(
         linkat(from->directory, from->name.c_str(), to->directory, to->name.c_str(), flags));
@@ -121,7 +122,7 @@ SysResult sys_linkat(Task& task, const SyscallArgs& args) {
 SysResult symlink_at(Task& task, VirtAddr target, int directory, VirtAddr name) {
     const auto text = mm::strncpy_from_user(task.mm(), target, PATH_MAX);
     if (!text) return fail(text.error());
-    const auto path = resolve_path(task, directory, name);
+    const auto path = resolve_path(task, directory, name, Follow::no);
     if (!path) return fail(path.error());
     return host_result(symlinkat(text->c_str(), path->directory, path->name.c_str()));
 }
@@ -167,7 +168,8 @@ SysResult sys_utimensat(Task& task, const SyscallArgs& args) {
         const auto file = task.process().files().get(args.as_int(0));
         return file ? host_result(futimens((*file)->host_fd(), when)) : fail(file.error());
     }
-    const auto path = resolve_path(task, args.as_int(0), args.as_address(1));
+    const auto path = resolve_path(task, args.as_int(0), args.as_address(1),
+                                   args.as_int(3) & AT_SYMLINK_NOFOLLOW ? Follow::no : Follow::yes);
     if (!path) return fail(path.error());
     return host_result(utimensat(path->directory, path->name.c_str(), when, args.as_int(3)));
 }

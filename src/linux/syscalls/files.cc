@@ -20,7 +20,8 @@ namespace {
 
 /// What a *at call names: a path, or with AT_EMPTY_PATH a descriptor.
 Result<HostPath> resolve_at(Task& task, int directory, VirtAddr name, int flags) {
-    auto path = resolve_path(task, directory, name);
+    auto path =
+        resolve_path(task, directory, name, flags & AT_SYMLINK_NOFOLLOW ? Follow::no : Follow::yes);
     if (!path || !path->name.empty() || !(flags & AT_EMPTY_PATH) || directory == AT_FDCWD) {
         return path;
     }
@@ -32,9 +33,11 @@ Result<HostPath> resolve_at(Task& task, int directory, VirtAddr name, int flags)
 }
 
 SysResult open_at(Task& task, int directory, VirtAddr name, int flags, mode_t mode) {
-    const auto path = resolve_path(task, directory, name);
+    const bool no_follow =
+        (flags & O_NOFOLLOW) || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+    const auto path = resolve_path(task, directory, name, no_follow ? Follow::no : Follow::yes);
     if (!path) return fail(path.error());
-    int host_fd = open_proc_file(task.process(), path->name, flags);
+    int host_fd = open_proc_file(task.process(), path->own_proc_name, flags);
     if (host_fd == -ENOSYS) {
         host_fd = openat(path->directory, path->name.c_str(), flags | O_CLOEXEC, mode);
         if (host_fd < 0) return -errno;
@@ -104,12 +107,12 @@ SysResult sys_faccessat2(Task& task, const SyscallArgs& args) {
 }
 
 SysResult readlink_at(Task& task, int directory, VirtAddr name, VirtAddr result, int size) {
-    const auto path = resolve_at(task, directory, name, AT_EMPTY_PATH);
+    const auto path = resolve_at(task, directory, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW);
     if (!path) return fail(path.error());
     if (size <= 0) return -EINVAL;
     std::array<char, PATH_MAX> target{};
     ssize_t length = 0;
-    if (own_proc_name(task.process(), path->name) == "exe") {
+    if (path->own_proc_name == "exe") {
         length =
             static_cast<ssize_t>(task.process().program().path.copy(target.data(), target.size()));
     } else {
