@@ -63,6 +63,29 @@ static void refused_instructions(void) {
     TRY("hlt", "hlt", :);
 }
 
+static void sse(const char *name, unsigned unmasked, double a, double b, int divide) {
+    const unsigned mxcsr = 0x1f80 & ~(unmasked << 7);
+    if (divide) {
+        TRY(name, "ldmxcsr %0\n\tmovsd %1, %%xmm0\n\tdivsd %2, %%xmm0",
+            : "m"(mxcsr), "m"(a), "m"(b) : "xmm0");
+    } else {
+        TRY(name, "ldmxcsr %0\n\tmovsd %1, %%xmm0\n\tmulsd %2, %%xmm0",
+            : "m"(mxcsr), "m"(a), "m"(b) : "xmm0");
+    }
+}
+
+static void floating_point(void) {
+    const unsigned short x87_divide = 0x37b, x87_invalid = 0x37e;
+    sse("sse invalid", 1, 0, 0, 1);
+    sse("sse denormal", 2, 1, 4e-320, 0);
+    sse("sse divide", 4, 1, 0, 1);
+    sse("sse overflow", 8, 1e300, 1e300, 0);
+    sse("sse underflow", 16, 1e-300, 1e-300, 0);
+    sse("sse inexact", 32, 1, 3, 1);
+    TRY("x87 divide", "fldcw %0\n\tfld1\n\tfldz\n\tfdivrp\n\tfwait", : "m"(x87_divide));
+    TRY("x87 invalid", "fldcw %0\n\tfldz\n\tfldz\n\tfdivrp\n\tfwait", : "m"(x87_invalid));
+}
+
 /// Neither 32-bit code nor a local descriptor table: those selectors mean something else.
 static void frames(void) {
     static const uint16_t selectors[][2] = {
@@ -116,12 +139,14 @@ int main(int argc, char **argv) {
     sigaltstack(&stack, NULL);
     install(SIGSEGV, on_fault);
     install(SIGBUS, on_fault);
+    install(SIGFPE, on_fault);
     install(SIGUSR1, change_selectors);
     if (argc > 1 && strcmp(argv[1], "int80") == 0) {
         TRY("int 0x80", "int $0x80", : "a"(20));
         return 0;
     }
     refused_instructions();
+    floating_point();
     frames();
     bases();
     numbers();

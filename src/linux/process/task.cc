@@ -3,8 +3,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
+#include <cstring>
 #include <utility>
+#include <vector>
 
 #include "linux/process/process.hpp"
 #include "linux/process/robust_list.hpp"
@@ -26,7 +29,27 @@ Siginfo fault_info(int signal, int code, std::uint64_t address) {
 }
 
 constexpr std::uint8_t kVectorPageFault = 14;
+constexpr std::uint8_t kVectorX87 = 16;
+constexpr std::uint8_t kVectorSse = 19;
 constexpr std::uint64_t kFaultsPerSample = 256;
+
+/// Which exception the program had unmasked. @return 0: none that is still there
+/// (fpu__exception_code)
+int fp_exception_code(cpu::Vcpu& vcpu, std::uint8_t vector) {
+    std::vector<std::byte> area(vcpu.fp_state_size());
+    vcpu.save_fp_state(area);
+    std::array<std::uint16_t, 2> x87{};  // control word, status word
+    std::uint32_t mxcsr = 0;
+    std::memcpy(x87.data(), area.data(), sizeof x87);
+    std::memcpy(&mxcsr, area.data() + 24, sizeof mxcsr);
+    const unsigned raised =
+        vector == kVectorX87 ? x87[1] & ~unsigned{x87[0]} : mxcsr & ~(mxcsr >> 7);
+    if (raised & 0x01) return FPE_FLTINV;
+    if (raised & 0x04) return FPE_FLTDIV;
+    if (raised & 0x08) return FPE_FLTOVF;
+    if (raised & 0x12) return FPE_FLTUND;  // and denormal operands
+    return (raised & 0x20) != 0 ? FPE_FLTRES : 0;
+}
 
 }  // namespace
 
@@ -138,9 +161,12 @@ void Task::handle_exception(const cpu::Exit& exit) {
         case 11:
         case 12:
             return process_.force(*this, fault_info(SIGBUS, SI_KERNEL, 0));
-        case 16:
-        case 19:
-            return process_.force(*this, fault_info(SIGFPE, FPE_FLTINV, regs.rip));
+        case kVectorX87:
+        case kVectorSse:
+            if (const int code = fp_exception_code(*vcpu_, exit.vector); code != 0) {
+                process_.force(*this, fault_info(SIGFPE, code, regs.rip));
+            }
+            return;
         case 17:
             return process_.force(*this, fault_info(SIGBUS, BUS_ADRALN, 0));
         default:
