@@ -1,6 +1,6 @@
 #include "cpu/kvm/kvm.hpp"
 
-#include "cpu/kvm/machine.hpp"
+#include "cpu/kvm/machine/machine.hpp"
 #include "cpu/kvm/probe.hpp"
 #include "cpu/kvm/space.hpp"
 #include "cpu/mirror/layout.hpp"

@@ -2,7 +2,7 @@
 
 // The self-test at the start: how `syscall` arrives, and what flushes.
 
-#include "cpu/kvm/machine.hpp"
+#include "cpu/kvm/machine/machine.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::kvm {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "cpu/backend.hpp"
-#include "cpu/kvm/machine.hpp"
+#include "cpu/kvm/machine/machine.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::kvm {
 

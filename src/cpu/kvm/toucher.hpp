@@ -6,7 +6,7 @@
 
 #include <cstddef>
 
-#include "cpu/kvm/machine.hpp"
+#include "cpu/kvm/machine/machine.hpp"
 #include "host/host.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::kvm {

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "cpu/backend.hpp"
-#include "cpu/kvm/interrupt.hpp"
+#include "cpu/kvm/machine/interrupt.hpp"
 #include "cpu/kvm/space.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::kvm {

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "cpu/backend.hpp"
-#include "cpu/kvm/area.hpp"
-#include "cpu/kvm/calls.h"
+#include "cpu/kvm/machine/area.hpp"
+#include "cpu/kvm/machine/calls.h"
 #include "cpu/kvm/kvm.hpp"
-#include "cpu/kvm/processor.hpp"
+#include "cpu/kvm/machine/processor.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::kvm {
 

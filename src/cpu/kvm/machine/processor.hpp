@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "cpu/descriptor.hpp"
-#include "cpu/kvm/area.hpp"
-#include "cpu/kvm/calls.h"
+#include "cpu/kvm/machine/area.hpp"
+#include "cpu/kvm/machine/calls.h"
 #include "sync/sync.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::kvm {

@@ -1,4 +1,4 @@
-#include "cpu/kvm/processor.hpp"
+#include "cpu/kvm/machine/processor.hpp"
 
 #include <sys/mman.h>
 

@@ -1,4 +1,4 @@
-#include "cpu/kvm/machine.hpp"
+#include "cpu/kvm/machine/machine.hpp"
 
 #include <cerrno>
 

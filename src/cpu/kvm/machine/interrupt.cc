@@ -1,4 +1,4 @@
-#include "cpu/kvm/interrupt.hpp"
+#include "cpu/kvm/machine/interrupt.hpp"
 
 #include <signal.h>
 #include <sys/syscall.h>

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "arch/arch.hpp"
-#include "cpu/kvm/stubs.hpp"
+#include "cpu/kvm/machine/stubs.hpp"
 #include "sync/sync.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::kvm {

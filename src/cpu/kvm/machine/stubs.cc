@@ -1,4 +1,4 @@
-#include "cpu/kvm/stubs.hpp"
+#include "cpu/kvm/machine/stubs.hpp"
 
 asm(R"(
 .pushsection .rodata

@@ -1,4 +1,4 @@
-#include "cpu/kvm/area.hpp"
+#include "cpu/kvm/machine/area.hpp"
 
 #include <sys/mman.h>
 

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "cpu/kvm/processor.hpp"
+#include "cpu/kvm/machine/processor.hpp"
 
 namespace surefoot::inline SF_BUILD::cpu::kvm {
 
