@@ -57,11 +57,12 @@ inline Body lastzero(int n) {
         auto& a = program.make<Ints>();
         program.spawn([&a, n] {
             int i = n;
-            while (a.at[i].load() != 0)
+            while (a.at[i].load(SFC_ACQUIRE) != 0)
                 --i;
         });
         for (int j = 1; j <= n; ++j)
-            program.spawn([&a, j] { a.at[j].store(a.at[j - 1].load() + 1); });
+            program.spawn(
+                [&a, j] { a.at[j].store(a.at[j - 1].load(SFC_ACQUIRE) + 1, SFC_RELEASE); });
     };
 }
 
@@ -135,9 +136,9 @@ inline Body ticket_lock(int n) {
         for (int i = 0; i < n; ++i) {
             program.spawn([&] {
                 const int mine = next.fetch_add(1);
-                owner.await(mine);
+                owner.await(mine, SFC_ACQUIRE);
                 x.store(x.load() + 1);
-                owner.store(mine + 1);
+                owner.store(mine + 1, SFC_RELEASE);
             });
         }
         program.finish([&x, n] { require(x.get() == n, "an increment was lost"); });
@@ -151,9 +152,9 @@ inline Body test_and_set_lock(int n) {
         for (int i = 0; i < n; ++i) {
             program.spawn([&] {
                 lock.await(0);
-                assume(lock.compare_exchange(0, 1));
+                assume(lock.compare_exchange(0, 1, SFC_ACQUIRE));
                 x.store(x.load() + 1);
-                lock.store(0);
+                lock.store(0, SFC_RELEASE);
             });
         }
         program.finish([&x, n] { require(x.get() == n, "an increment was lost"); });
@@ -166,13 +167,15 @@ inline Body seqlock() {
         Int &sequence = s.at[0], &x = s.at[1];
         program.spawn([&] {
             sequence.store(1);
+            sfc_fence(SFC_WMB, nullptr);
             x.store(1);
-            sequence.store(2);
+            sequence.store(2, SFC_RELEASE);
         });
         program.spawn([&] {
-            const int begin = sequence.load();
+            const int begin = sequence.load(SFC_ACQUIRE);
             assume(begin % 2 == 0);
             const int seen = x.load();
+            sfc_fence(SFC_RMB, nullptr);
             assume(sequence.load() == begin);
             require(seen == begin / 2, "what was read is of another time");
         });

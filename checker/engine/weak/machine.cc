@@ -234,6 +234,7 @@ void Machine::answer(Task& task, const Event& event) {
     if (event.writes && (shared || exclusive)) task.locks.emplace_back(op.address, shared);
     task.latest = &event;
     task.answered = true;
+    if (op.kind == Kind::spawn) catch_up(task);  // so that the new task is there
 }
 
 void Machine::watch_spinning(const Event& event) {

@@ -301,6 +301,8 @@ TEST(KnownAnswers, gup_against_collapse) {
     EXPECT_EQ(enumerate_weak(collapse(1, true, true)).graphs, 8u);
     EXPECT_EQ(enumerate_sc(collapse(2, false, false)).graphs, 30u);
     EXPECT_EQ(enumerate_sc(collapse(2, true, true)).graphs, 174u);
+    EXPECT_EQ(enumerate_weak(collapse(2, false, false)).graphs, 32u);
+    EXPECT_EQ(enumerate_weak(collapse(2, true, true)).graphs, 190u);
 }
 
 }  // namespace
