@@ -234,6 +234,18 @@ SFC_ENTRY void sfc_ipi_wait(unsigned ticket, const void* pc) {
 }
 SFC_ENTRY bool sfc_flush_is_ipi(void) { return flush_is_ipi; }
 
+// --- TLBs
+// -----------------------------------------------------------------------------------------
+
+SFC_ENTRY uint64_t sfc_translate_entry(uint32_t asid, uint64_t va, void* entry,
+                                       sfc_translate access, bool leaf,
+                                       const sfc_entry_format* format, const void* pc) {
+    return active->translate({asid, va, access, leaf, format}, as_address(entry), SFC_CALLER(pc));
+}
+SFC_ENTRY void sfc_tlb_invalidate(uint32_t asid, uint64_t va, uint64_t va_end, const void* pc) {
+    active->invalidate(asid, va, va_end, SFC_CALLER(pc));
+}
+
 // --- memory and findings
 // --------------------------------------------------------------------------
 

@@ -8,6 +8,15 @@
 
 namespace surefoot::checker::engine {
 
+/// A translation that a CPU makes at one level of a table.
+struct Walk {
+    std::uint32_t asid;
+    std::uint64_t va;
+    sfc_translate access;
+    bool leaf;
+    const sfc_entry_format* format;
+};
+
 class Executor {
   public:
     virtual ~Executor() = default;
@@ -39,6 +48,11 @@ class Executor {
     virtual bool irqs_enabled() const = 0;
     virtual unsigned ipi(std::uint32_t cpus, void (*handler)(void*), void* argument,
                          const void* pc) = 0;
+
+    /// sfc_translate_entry() and sfc_tlb_invalidate()
+    virtual std::uint64_t translate(const Walk& walk, Address entry, const void* pc) = 0;
+    virtual void invalidate(std::uint32_t asid, std::uint64_t va, std::uint64_t end,
+                            const void* pc) = 0;
 
     virtual void* allocate(std::size_t bytes, std::size_t align, const void* pc) = 0;
     /// `mistake`: of the program or its use of the checker, not a violation.

@@ -46,6 +46,7 @@ void Machine::reset() {
         cpu.used = cpu.has_irq = cpu.in_irq = false;
         cpu.issued = cpu.head = cpu.tail = 0;
         cpu.pending.clear();
+        cpu.invalidations.clear();
         cpu.last_irq = cpu.last_send = 0;
     }
     task_count_ = 0;
@@ -203,7 +204,8 @@ bool Machine::can_run(const Task& task, const Op& op) const {
             return answers(op, read_word(task, op));
         case Kind::stop:
             return false;
-        case Kind::load: {
+        case Kind::load:
+        case Kind::translate: {
             if (!buffered()) return true;
             unsigned count = 0;
             const Buffered* const entry = newest_buffered(task.cpu, op.address, op.size, &count);
@@ -260,6 +262,7 @@ void Machine::perform(Task& task, Op& op) {
     switch (op.kind) {
         case Kind::load:
         case Kind::await:
+        case Kind::translate:
             return do_load(task, op);
         case Kind::store:
             return do_direct_store(task, op);
@@ -310,7 +313,8 @@ void Machine::perform(Task& task, Op& op) {
         after(last_[other.proc]);
         after(last_drain_of(cpus_[other.cpu], other.proc));
     }
-    if (op.kind == Kind::fence || op.kind == Kind::free_memory || op.kind == Kind::callback_done)
+    if (op.kind == Kind::fence || op.kind == Kind::free_memory || op.kind == Kind::invalidate ||
+        op.kind == Kind::callback_done)
         if (buffered()) after(last_[cpus_[task.cpu].drain]);
     commit(event);
 }

@@ -147,6 +147,9 @@ class Machine final : public Executor {
     void irq_disable() override;
     void irq_enable() override;
     bool irqs_enabled() const override;
+    std::uint64_t translate(const Walk& walk, Address entry, const void* pc) override;
+    void invalidate(std::uint32_t asid, std::uint64_t va, std::uint64_t end,
+                    const void* pc) override;
     unsigned ipi(std::uint32_t cpus, void (*handler)(void*), void* argument,
                  const void* pc) override;
     void* allocate(std::size_t bytes, std::size_t align, const void* pc) override;
@@ -222,6 +225,13 @@ class Machine final : public Executor {
         Stamp sent = 0;
     };
 
+    /// What sfc_tlb_invalidate() dropped.
+    struct Invalidation {
+        std::uint32_t asid;
+        std::uint64_t va, end;
+        Stamp at;
+    };
+
     struct Cpu {
         bool used = false;
         std::uint8_t drain = 0;     // process of its store buffer
@@ -234,6 +244,7 @@ class Machine final : public Executor {
         std::vector<Buffered> buffer;
         std::vector<Pending> pending;
         Pending handling;
+        std::vector<Invalidation> invalidations;
         Stamp last_irq = 0;   // latest delivery
         Stamp last_send = 0;  // of an interrupt to this CPU
         bool empty() const { return head == tail; }
@@ -339,6 +350,15 @@ class Machine final : public Executor {
     void do_irq(Task& task, Op& op);
     void race_with_task_before_irq(const Task& handler);
     bool could_precede_interrupt(const Event& event);
+
+    // TLBs (tlb.cc)
+    bool knew(Stamp event, Stamp other) const;
+    Stamp last_invalidation(const Cpu& cpu, const Walk& walk) const;
+    struct CachedValues {  // not on the heap: an execution may be left in the middle
+        std::uint64_t at[63];
+        unsigned count = 0;
+    };
+    CachedValues cached_values(const Walk& walk, Address entry);
 
     void race_at_end();
 

@@ -516,6 +516,13 @@ void Machine::refuse(const char* what, const void* pc) {
 
 void Machine::sleep(Address, Address, const void* pc) { refuse("a sleep, wake or interrupt", pc); }
 
+std::uint64_t Machine::translate(const Walk&, Address, const void* pc) {
+    refuse("a translation", pc);
+    return 0;
+}
+void Machine::invalidate(std::uint32_t, std::uint64_t, std::uint64_t, const void* pc) {
+    refuse("a TLB", pc);
+}
 unsigned Machine::ipi(std::uint32_t, void (*)(void*), void*, const void* pc) {
     refuse("a sleep, wake or interrupt", pc);
     return 0;

@@ -62,6 +62,9 @@ class Machine final : public Executor {
     void irq_disable() override;
     void irq_enable() override;
     bool irqs_enabled() const override { return !running_ || current_->irqs_off == 0; }
+    std::uint64_t translate(const Walk& walk, Address entry, const void* pc) override;
+    void invalidate(std::uint32_t asid, std::uint64_t va, std::uint64_t end,
+                    const void* pc) override;
     unsigned ipi(std::uint32_t cpus, void (*handler)(void*), void* argument,
                  const void* pc) override;
 
