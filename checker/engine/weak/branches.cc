@@ -105,15 +105,14 @@ std::vector<Graph> with_access(const Graph& graph, const Event& event, bool stan
     return results;
 }
 
-/// A write that is about to answer an earlier read.
+/// What a write that is about to answer an earlier read drops, and whether it may.
 struct Revisit {
     const Graph& graph;
-    const Event& write;
     View past;  // of the write
 
-    Revisit(const Graph& of, const Event& by)
-        : graph(of), write(by), past(of.knowledge(by.task, by.after).past) {
-        if (by.source != nullptr) past |= by.source->then.past;
+    Revisit(const Graph& of, const Event& write)
+        : graph(of), past(of.knowledge(write.task, write.after).past) {
+        if (write.source != nullptr) past |= write.source->then.past;
     }
 
     bool drops(const Event& event, const Event& read) const {
@@ -121,33 +120,31 @@ struct Revisit {
     }
     /// Whether everything that is dropped had been added in the standard way.
     bool allowed(const Event& read) const {
-        return std::all_of(graph.events().begin(), graph.events().end(),
-                           [&](const auto& event) {
-                               if (in(past, *event)) return true;
-                               if (event->write_stamp >= read.stamp && is_read_before(*event))
-                                   return false;
-                               if (graph.has_grace()) return true;
-                               return (event->stamp < read.stamp || found_latest(*event)) &&
-                                      (event->write_stamp < read.stamp || is_latest(*event));
-                           }) &&
-               (!graph.has_grace() || allowed_by_trial(read));
+        return std::all_of(graph.events().begin(), graph.events().end(), [&](const auto& event) {
+            return in(past, *event) || is_standard(*event, read);
+        });
+    }
+    /// A read-modify-write that was made to read something else wrote later than it was added.
+    bool is_standard(const Event& event, const Event& read) const {
+        const bool came_later = event.stamp >= read.stamp;
+        const bool wrote_later = event.write_stamp >= read.stamp;
+        if (wrote_later && is_read_before(event)) return false;
+        if (graph.has_grace()) return !came_later || is_standard_by_trial(event);
+        return (!came_later || found_latest(event)) && (!wrote_later || is_latest(event));
     }
     /// With grace periods what is latest may not be consistent: then the standard way is the latest
     /// one that is, and has to be tried.
-    bool allowed_by_trial(const Event& read) const {
-        return std::all_of(graph.events().begin(), graph.events().end(), [&](const auto& event) {
-            if (!drops(*event, read)) return true;
-            if (event->op.kind == Kind::choose) return event->read == 0;
-            if (event->word == kNoWord) return true;
-            const Graph previous = graph.restricted([&](const Event& other) {
-                return other.stamp < event->stamp || (&other != event.get() && in(past, other));
-            });
-            const auto tried = with_access(previous, event->announced(), true);
-            if (tried.empty()) return false;
-            const Event& standard = *tried.front().events().back();
-            return standard.source == event->source && standard.writes == event->writes &&
-                   (standard.reads || follows_same(tried.front(), standard, *event));
+    bool is_standard_by_trial(const Event& event) const {
+        if (event.op.kind == Kind::choose) return event.read == 0;
+        if (event.word == kNoWord) return true;
+        const Graph previous = graph.restricted([&](const Event& other) {
+            return other.stamp < event.stamp || (&other != &event && in(past, other));
         });
+        const auto tried = with_access(previous, event.announced(), true);
+        if (tried.empty()) return false;
+        const Event& standard = *tried.front().events().back();
+        return standard.source == event.source && standard.writes == event.writes &&
+               (standard.reads || follows_same(tried.front(), standard, event));
     }
     /// Whether both writes come directly after the same one, as far as the first graph has it.
     bool follows_same(const Graph& of, const Event& standard, const Event& event) const {
