@@ -110,11 +110,12 @@ std::string report_text(const RunReport& report) {
          fmt::format("{} taken, {} aborted, {} retried, {} missed", event("vma_lock_success"),
                      event("vma_lock_abort"), event("vma_lock_retry"), event("vma_lock_miss")));
     line("exits",
-         fmt::format("{} system calls, {} faults, {} exceptions, {} kicks", cpu.exits_syscall,
-                     cpu.exits_fault, cpu.exits_exception, cpu.exits_kicked));
-    line("translations",
-         fmt::format("{} refills, {} shootdowns ({} lazy, {} active)", cpu.refills, cpu.shootdowns,
-                     cpu.shootdowns_lazy, cpu.shootdowns - cpu.shootdowns_lazy));
+         fmt::format("{}, {}, {}, {}", counted(cpu.exits_syscall, "system call"),
+                     counted(cpu.exits_fault, "fault"), counted(cpu.exits_exception, "exception"),
+                     counted(cpu.exits_kicked, "kick")));
+    line("translations", fmt::format("{}, {} ({} lazy, {} active)", counted(cpu.refills, "refill"),
+                                     counted(cpu.shootdowns, "shootdown"), cpu.shootdowns_lazy,
+                                     cpu.shootdowns - cpu.shootdowns_lazy));
     line("system calls", list(report.calls, kTopCalls));
     line("not offered", list(report.refused, report.refused.size()));
     return text;

@@ -121,6 +121,9 @@ class Run {
 
   private:
     static constexpr const char* kTooLarge = "more than can be mapped";
+    static constexpr const char* kNoZygote =
+        "not found: looked for beside surefoot, from there in ../libexec/surefoot and ../bin, and "
+        "where SUREFOOT_ZYGOTE says";
 
     int fail(const std::string& what, const std::string& why) {
         print_failure(what, why);
@@ -167,10 +170,10 @@ class Run {
         }
         auto machine = api::Machine::create({.memory_bytes = options_.memory_bytes});
         if (!machine) {
+            if (options_.memory_bytes > api::Machine::kMaxMemory)
+                return fail("--memory", kTooLarge);
             // The host refuses a reservation as out of memory; nothing of the guest's is used yet.
-            const bool large =
-                machine.error() == Errno::nomem || options_.memory_bytes > api::Machine::kMaxMemory;
-            if (large) return fail("--memory", kTooLarge);
+            if (machine.error() == Errno::nomem) return too_large();
             if (machine.error() == Errno::inval) {
                 return fail("--memory", "too small to run anything");
             }
@@ -181,6 +184,16 @@ class Run {
         if (!backend) return backend_failed(backend.error());
         backend_ = std::move(*backend);
         return build_space();
+    }
+
+    int too_large() {
+        rlimit limit{};
+        if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+            return fail("--memory", kTooLarge);
+        }
+        return fail("limit on the address space",
+                    fmt::format("{} KiB (ulimit -v) have no room for {} KiB of --memory",
+                                limit.rlim_cur / 1024, options_.memory_bytes / 1024));
     }
 
     Result<std::unique_ptr<cpu::CpuBackend>> make_backend() {
@@ -194,7 +207,8 @@ class Run {
 
     int backend_failed(Errno error) {
         if (options_.cpu != RunOptions::Cpu::kvm) {
-            if (error == Errno::inval) return fail("--memory", kTooLarge);
+            if (error == Errno::inval) return too_large();
+            if (error == Errno::noent) return fail("surefoot-zygote", kNoZygote);
             return fail("mirror", what_errno_says(error));
         }
         if (error == Errno::nodev) return fail("--cpu=kvm", "this machine has no /dev/kvm");

@@ -95,6 +95,11 @@ static void read_and_write(void) {
     CALL(read, P1, file, 0, -1);
     CALL(pread64, P1, file, 0, LONG_MIN, 0);
     CALL(write, P1, file, 0, 0);
+    // At the end of a file nobody looks at the buffer.
+    lseek(file, 0, SEEK_END);
+    CALL(read, P1, file, 0, 8);
+    CALL(pread64, P1, file, 0, 8, 1 << 20);
+    lseek(file, 0, SEEK_SET);
     // A pipe's are not asked: Linux looks at a whole page first, we move what lies before the hole.
     for (int kind = 0; kind < kBad; ++kind) {
         struct iovec two[2] = {vector, {bad[kind].address, 8}};

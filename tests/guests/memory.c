@@ -109,8 +109,22 @@ static int deep(int n) {
     return n == 0 ? frame[7] : deep(n - 1) + frame[11] * 0;
 }
 
+/// What they give depends on what the machine has reserved.
+static void ask_for_huge_pages(const char *self) {
+    const int fd = open(self, O_RDONLY);
+    const size_t length = 2 << 20;
+    int flags = MAP_PRIVATE | MAP_HUGETLB;
+    void *p = mmap(NULL, length, PROT_READ, flags | MAP_ANONYMOUS, -1, 0);
+    printf("anonymous: %s\n", p == MAP_FAILED ? strerrorname_np(errno) : "mapped");
+    p = mmap(NULL, length, PROT_READ, flags, fd, 0);
+    printf("file: %s\n", p == MAP_FAILED ? strerrorname_np(errno) : "mapped");
+}
+
 int main(int argc, char **argv) {
-    (void)argc;
+    if (argc > 1 && strcmp(argv[1], "huge") == 0) {
+        ask_for_huge_pages(argv[0]);
+        return 0;
+    }
     test_brk();
     test_mappings();
     test_file(argv[0]);

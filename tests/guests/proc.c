@@ -77,6 +77,16 @@ static int maps_have(const char *way, const void *address) {
     return found;
 }
 
+/// The widest name of smaps.
+static void show_smaps_line(void) {
+    FILE *const file = fopen("/proc/self/smaps", "r");
+    char line[512];
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "Private_Hugetlb:", 16) == 0) break;
+    printf("smaps: %s", line);
+    if (file != NULL) fclose(file);
+}
+
 static void show_exe(const char *way, const struct stat *self) {
     struct stat status = {0};
     const int fd = open_way(way, "exe");
@@ -135,6 +145,7 @@ int main(int argc, char **argv) {
         printf("a link %d\n", S_ISLNK(link.st_mode));
         printf("no follow %d ", open("link", O_RDONLY | O_NOFOLLOW));
         puts(strerror(errno));
+        show_smaps_line();
         show_descriptors();
     }
     chdir(scratch);

@@ -51,6 +51,17 @@ with tempfile.TemporaryDirectory() as folder:
           [(test["name"], test["observation"]) for test in map(json.loads, out.splitlines())])
     check("after --", (0, "Observation SB Never 0 3\n", ""), run("--model=sc", "--quiet", "--", sb))
 
+    deadlock = Path(folder) / "deadlock.litmus"
+    deadlock.write_text("C deadlock\n{}\nP0(spinlock_t *s)\n{\n\tspin_lock(s);\n\tspin_lock(s);\n}\n"
+                        "exists (true)\n")
+    check("deadlock", (0, "Observation deadlock Never 0 0\n",
+                       f"surefoot: {deadlock}: no execution ends: in each, a process waits for ever "
+                       "(deadlock)\n"), run("--model=sc", "--quiet", deadlock))
+    status, out, err = run("--quiet", "--json", sb)
+    check("--quiet --json", (2, "", True), (status, out, "excludes" in err))
+    refused("a flag's value", ["--json=x", sb],
+            "--json=x: --json takes no value (surefoot litmus --help)")
+
     refused("malformed", ["--model=sc", bad],
             f"{bad}:5:2: frob(): no such primitive in the kernel's litmus language")
     refused("refused while running", ["--model=sc", wrong],
@@ -62,9 +73,7 @@ with tempfile.TemporaryDirectory() as folder:
     refused("a folder", [folder], f"{folder}: Is a directory")
     refused("no file", [], "litmus: no file is given (surefoot litmus --help)")
     refused("unknown model", ["--model=arm", sb], "--model=arm: not one of sc, tso, weak")
-    status, _, err = run("--frob", sb)
-    check("unknown option: status", 2, status)
-    check("unknown option: one line", 1, err.count("\n"))
+    refused("unknown option", ["--frob", sb], "--frob: unknown option (surefoot litmus --help)")
     status, out, _ = run("--help")
     check("--help", (0, True), (status, "--model" in out))
     with open("/dev/full", "w", encoding="ascii") as full:

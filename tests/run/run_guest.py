@@ -179,6 +179,9 @@ def options(surefoot, program):
     expect(re.search(r"^pgfault \d+$", text, re.M), "no pgfault in vmstat", result)
     expect(re.search(r"^ended +exit status 0", text, re.M), "no report", result)
 
+    result = run(surefoot + ["run", "--report", os.path.dirname(program) + "/ending", "ud2"])
+    expect(b"faults, 1 exception, 0 kicks\n" in result.stderr, "one exception is not one", result)
+
     with tempfile.TemporaryDirectory() as directory:
         result = run(surefoot + ["run", "--report=true", program], cwd=directory)
         expect(os.path.exists(f"{directory}/true"), "a name like a truth value is no file", result)
@@ -192,9 +195,16 @@ def options(surefoot, program):
                             (["--frob"], b"surefoot: --frob: unknown option"):
         result = run(surefoot + words)
         expect(result.returncode == 125 and complaint in result.stderr, f"{words} accepted", result)
-    for words in (["--version"], ["--help"], ["run", "--help"]):
+    for words in (["--version"], ["--help"], ["run", "--help"], ["litmus", "--help"]):
         result = run(surefoot + words)
         expect(result.returncode == 0 and result.stdout != b"", f"{words} failed", result)
+        expect(b"\n\n\n" not in result.stdout and b"TEXT" not in result.stdout, "untidy", result)
+    for words in ([], ["run"]):
+        result = run(surefoot + ["help"] + words)
+        expect(result.stdout == run(surefoot + words + ["--help"]).stdout, f"help {words}", result)
+    result = run(surefoot + ["help", "run"])
+    expect(b"or malformed" in result.stdout and b"PROGRAM with a slash" in result.stdout,
+           "help run says less than it should", result)
     print("all as documented")
 
 

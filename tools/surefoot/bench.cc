@@ -32,7 +32,7 @@ int become_bench(const std::vector<std::string>& arguments) {
 
 std::function<int()> add_bench(CLI::App& app) {
     CLI::App* bench = app.add_subcommand(
-        "bench", "Measure against the machine's limits and the host kernel (bench --help)");
+        "bench", "Measure against the machine's limits and the host kernel (make bench builds it)");
     // Its options are that program's business.
     bench->prefix_command();
     bench->set_help_flag();

@@ -75,6 +75,9 @@ int run_file(const std::string& file, checker::Model model, const LitmusArgument
     } else {
         fmt::print("{}\n\n", litmus::to_text(*test, *outcome));
     }
+    if (outcome->complete == 0 && outcome->blocked != 0) {
+        print_failure(file, "no execution ends: in each, a process waits for ever (deadlock)");
+    }
     if (outcome->exhausted) return kDone;
     print_failure(file,
                   "the search is incomplete: an execution is longer than the checker follows");
@@ -111,11 +114,17 @@ std::function<int()> add_litmus(CLI::App& app, const std::vector<std::string>& r
     CLI::App& litmus = *app.add_subcommand(
         "litmus", "Run the Linux kernel's C litmus tests and print what herd7 prints");
     litmus.footer("Exit status: 0: done; 2: something was refused; 3: incomplete.");
-    litmus.add_option("files", arguments->files, "litmus tests");
-    litmus.add_option("--model", arguments->model,
-                      "sc, tso (x86) or weak (default: close to the kernel's own model)");
-    litmus.add_flag("--json", arguments->json, "one JSON object a test, on a line of its own");
-    litmus.add_flag("--quiet", arguments->quiet, "the Observation lines only");
+    litmus.add_option("files", arguments->files, "litmus tests")->type_name("FILE");
+    litmus
+        .add_option("--model", arguments->model,
+                    "sc, tso (x86) or weak (default: close to the kernel's own model)")
+        ->type_name("NAME");
+    CLI::Option* const json =
+        litmus.add_flag("--json", arguments->json, "one JSON object a test, on a line of its own");
+    json->disable_flag_override();
+    litmus.add_flag("--quiet", arguments->quiet, "the Observation lines only")
+        ->disable_flag_override()
+        ->excludes(json);
     return [arguments, rest] {
         if (!rest.empty()) {
             arguments->files.insert(arguments->files.end(), rest.begin() + 1, rest.end());

@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "commands.hpp"
@@ -39,14 +41,21 @@ class RunHelp : public CLI::Formatter {
     std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
         return "Usage: surefoot run [OPTIONS] [--] PROGRAM [ARGS...]\n";
     }
+    /// CLI11 puts an empty line before the hidden options as well.
+    std::string make_help(const CLI::App* app, std::string name,
+                          CLI::AppFormatMode mode) const override {
+        const std::string text = CLI::Formatter::make_help(app, std::move(name), mode);
+        return CLI::detail::find_and_replace(text, "\n\n\n", "\n\n");
+    }
     std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
         if (option->check_name("--report")) return "--report[=FILE]";
         return CLI::Formatter::make_option_name(option, is_positional);
     }
 };
 
-/// A number with K, M, G or T.
+/// A number with K, M, G or T, or their small letters.
 std::optional<std::uint64_t> parse_size(const std::string& text) {
+    constexpr std::string_view kUnits = "KkMmGgTt";
     std::size_t used = 0;
     std::uint64_t value = 0;
     while (used < text.size() && text[used] >= '0' && text[used] <= '9') {
@@ -58,9 +67,9 @@ std::optional<std::uint64_t> parse_size(const std::string& text) {
     }
     if (used == 0 || text.size() > used + 1) return std::nullopt;
     if (used == text.size()) return value;
-    const std::size_t step = std::string("KMGT").find(text[used]);
-    if (step == std::string::npos) return std::nullopt;
-    const unsigned shift = 10 * (static_cast<unsigned>(step) + 1);
+    const std::size_t unit = kUnits.find(text[used]);
+    if (unit == std::string_view::npos) return std::nullopt;
+    const unsigned shift = 10 * (static_cast<unsigned>(unit / 2) + 1);
     if (value > (~std::uint64_t{0} >> shift)) return std::nullopt;
     return value << shift;
 }
@@ -90,7 +99,10 @@ int run(RunArguments& arguments) {
         return refuse("--cpu=" + arguments.cpu, "not one of auto, mirror, kvm");
     }
     const auto memory = parse_size(arguments.memory);
-    if (!memory) return refuse("--memory=" + arguments.memory, "not a size like 512M or 2G");
+    if (!memory) {
+        return refuse("--memory=" + arguments.memory,
+                      "not a size: a whole number, with K, M, G or T for a unit");
+    }
     options.memory_bytes = *memory;
     if (arguments.app->count("--fault-around") != 0) {
         const auto pages = parse_pages(arguments.fault_around);
@@ -104,6 +116,9 @@ int run(RunArguments& arguments) {
         if (pair.find('=') == std::string::npos || pair.front() == '=') {
             return refuse("--env=" + pair, "not of the form NAME=VALUE");
         }
+    }
+    if (arguments.report == "json") {
+        return refuse("--report=json", "JSON is --json; a file of that name is --report=./json");
     }
     if (arguments.app->count("--report") != 0 || options.json) options.report = true;
     if (arguments.report != kStandardError) options.report_file = arguments.report;
@@ -134,7 +149,7 @@ std::function<int()> add_run(CLI::App& app, const std::vector<std::string>& rest
         "What is printed at exit goes to standard error, or to the file of --report=FILE.\n"
         "Exit status: the program's; 128 + n: killed by signal n; 125: surefoot failed or was "
         "used\n"
-        "wrongly; 126: not a static executable; 127: not found.");
+        "wrongly; 126: not a static executable, or malformed; 127: not found.");
     arguments->app = &run_app;
     // The first word that is no option of ours begins the program's own.
     run_app.prefix_command();
@@ -144,7 +159,7 @@ std::function<int()> add_run(CLI::App& app, const std::vector<std::string>& rest
         ->type_name("NAME");
     run_app
         .add_option("--memory", arguments->memory,
-                    "physical memory: a number with K, M, G or T (default 1G)")
+                    "physical memory: a whole number with K, M, G or T (default 1G)")
         ->type_name("SIZE");
     run_app
         .add_option("--fault-around", arguments->fault_around,
@@ -159,18 +174,26 @@ std::function<int()> add_run(CLI::App& app, const std::vector<std::string>& rest
         ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     run_app
-        .add_option("--chdir", arguments->options.directory, "run the program in this directory")
+        .add_option("--chdir", arguments->options.directory,
+                    "run the program in this directory; a PROGRAM with a slash is looked up there")
         ->type_name("DIRECTORY");
     // In braces: what --report alone means.
     run_app.add_flag("--report{-}", arguments->report,
                      "memory report at exit, on standard error or in a file");
-    run_app.add_flag("--json", arguments->options.json, "the report as JSON (implies --report)");
-    run_app.add_flag("--maps", arguments->options.maps, "print /proc/PID/maps at exit");
-    run_app.add_flag("--smaps", arguments->options.smaps, "print /proc/PID/smaps at exit");
-    run_app.add_flag("--vmstat", arguments->options.vmstat, "print the event counters at exit");
-    run_app.add_flag("--verify", arguments->options.verify,
-                     "check tables, counts and regions while running and at exit");
-    run_app.add_flag("--quiet", arguments->options.quiet, "no line when --memory is used up");
+    run_app.add_flag("--json", arguments->options.json, "the report as JSON (implies --report)")
+        ->disable_flag_override();
+    run_app.add_flag("--maps", arguments->options.maps, "print /proc/PID/maps at exit")
+        ->disable_flag_override();
+    run_app.add_flag("--smaps", arguments->options.smaps, "print /proc/PID/smaps at exit")
+        ->disable_flag_override();
+    run_app.add_flag("--vmstat", arguments->options.vmstat, "print the event counters at exit")
+        ->disable_flag_override();
+    run_app
+        .add_flag("--verify", arguments->options.verify,
+                  "check tables, counts and regions while running and at exit")
+        ->disable_flag_override();
+    run_app.add_flag("--quiet", arguments->options.quiet, "no line when --memory is used up")
+        ->disable_flag_override();
     for (const char* name : kRefused) {
         run_app.add_option(name, arguments->refused_value, "not built yet")->group("");
     }

@@ -122,6 +122,13 @@ bool is_user_range(const UserRange& range) {
     return range.length <= kTaskSizeMax && range.start.raw() <= kTaskSizeMax - range.length;
 }
 
+/// Whether a read gives nothing: then Linux does not look at the buffer.
+bool is_at_end(int fd, std::optional<off_t> offset) {
+    const off_t position = offset ? *offset : lseek(fd, 0, SEEK_CUR);
+    char byte = 0;
+    return position >= 0 && pread(fd, &byte, 1, position) == 0;
+}
+
 std::uint64_t total_of(std::span<const UserRange> ranges) {
     std::uint64_t total = 0;
     for (const UserRange& range : ranges)
@@ -142,7 +149,10 @@ SysResult transfer(Task& task, const OpenFile& file, std::span<const UserRange> 
     std::uint64_t total = 0;
     while (!gatherer.at_end() && total < kMaxBytes) {
         const std::size_t held = gatherer.gather();
-        if (held == 0) return total != 0 ? static_cast<SysResult>(total) : -EFAULT;
+        if (held == 0 && total == 0) {
+            return reading && is_at_end(file.host_fd(), offset) ? 0 : -EFAULT;
+        }
+        if (held == 0) return static_cast<SysResult>(total);
         const long moved = host_call(task, file, gatherer.pieces(), direction, offset);
         if (moved == -EPIPE) {
             Siginfo info;

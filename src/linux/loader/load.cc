@@ -162,7 +162,7 @@ LoadFailure open_executable(const std::string& path, Executable& executable) {
     }
     struct stat status{};
     if (fstat(executable.fd, &status) != 0) return refuse(126, std::strerror(errno));
-    if (S_ISDIR(status.st_mode)) return refuse(126, "is a directory");
+    if (S_ISDIR(status.st_mode)) return refuse(126, std::strerror(EISDIR));
     if (!S_ISREG(status.st_mode)) return refuse(126, "not a regular file");
     if (access(path.c_str(), X_OK) != 0) return refuse(126, std::strerror(errno));
     char* const real = realpath(path.c_str(), nullptr);

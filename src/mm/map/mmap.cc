@@ -123,6 +123,10 @@ Result<Placed> place(Mm& mm, const MmapWriteGuard& mmap, const MmapRequest& requ
 Result<VirtAddr> mmap(Mm& mm, const MmapRequest& request) {
     if (request.offset % arch::kPageSize != 0) return Errno::inval;
     if (request.length == 0) return Errno::inval;
+    // As Linux where no huge page is reserved, and for a file that is not on hugetlbfs.
+    if ((request.flags & MAP_HUGETLB) != 0) {
+        return request.backing == nullptr ? Errno::nomem : Errno::inval;
+    }
     bool populate = (request.flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
     VaRange range;
     {
