@@ -97,6 +97,40 @@ TEST_F(Limits, break_stops_at_the_guard_gap_of_a_stack) {
     EXPECT_EQ(mm::brk(space(), base + 3 * kPage), base + 3 * kPage);
 }
 
+/// Stack growth is refused like a hole in the address space.
+class StackLimits : public Limits {
+protected:
+    void SetUp() override {
+        Limits::SetUp();
+        stack_ = *map_at(0, 1, PROT_READ | PROT_WRITE, kPrivate | MAP_GROWSDOWN);
+    }
+    mm::FaultResult touch_below(std::uint64_t pages) {
+        return tlb.store(stack_ - pages * kPage, 1);
+    }
+
+private:
+    VirtAddr stack_;
+};
+
+TEST_F(StackLimits, stack_stops_at_its_own_limit) {
+    limit(space().limits.stack, 4);
+    EXPECT_EQ(touch_below(4), mm::FaultResult::maperr);
+    EXPECT_EQ(touch_below(3), mm::FaultResult::handled);
+}
+
+TEST_F(StackLimits, stack_stops_at_the_limit_of_all_memory) {
+    limit(space().limits.address_space, 4);
+    EXPECT_EQ(touch_below(4), mm::FaultResult::maperr);
+    EXPECT_EQ(touch_below(3), mm::FaultResult::handled);
+}
+
+TEST_F(StackLimits, locked_stack_stops_at_the_lock_limit) {
+    ASSERT_TRUE(mm::mlockall(space(), MCL_CURRENT));
+    limit(space().limits.memlock, 4);
+    EXPECT_EQ(touch_below(4), mm::FaultResult::maperr);
+    EXPECT_EQ(touch_below(3), mm::FaultResult::handled);
+}
+
 class MostMappings : public Limits {
 protected:
     void SetUp() override { set_up({.task_size = VirtAddr(1ULL << 46), .max_map_count = 3}); }
