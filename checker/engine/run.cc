@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "engine/abi.hpp"
+#include "engine/jobs.hpp"
 #include "engine/machine.hpp"
 #include "engine/replay.hpp"
 #include "engine/search.hpp"
@@ -245,13 +246,18 @@ extern "C" void sfc_run(const sfc_program* program, const sfc_options* options,
         result->verdict = SFC_WRONG;
         copy_text(result->message, sizeof result->message, why);
     };
-    if (options->jobs > 1) return refuse("more than one job: not in this build");
+    const bool by_chance = options->strategy == SFC_RANDOM || options->strategy == SFC_PCT ||
+                           options->strategy == SFC_POS;
+    const bool in_processes = options->jobs > 1 && options->replay == nullptr;
+    if (in_processes && !by_chance) return refuse("only searches by chance have several jobs");
     const bool is_weak = options->model == SFC_WEAK;
     if (is_weak && (options->strategy != SFC_EXHAUSTIVE || options->replay != nullptr))
         return refuse("the model weak has the exhaustive search alone, and no replays");
     try {
         if (is_weak)
             weak::explore(*program, *options, *result);
+        else if (in_processes)
+            run_in_processes(*program, *options, *result);
         else
             Exploration(*program, *options, *result).run();
     } catch (const std::exception& error) {

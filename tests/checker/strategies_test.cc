@@ -126,6 +126,27 @@ TEST(Random, meets_every_outcome_of_a_small_program) {
     }
 }
 
+TEST(Jobs, share_the_runs_and_add_up) {
+    for (const unsigned jobs : {2u, 3u}) {
+        const Result holds = check(gup_against_collapse({.recheck_pmd = true, .fence = true}),
+                                   {.strategy = Strategy::random, .runs = 100, .jobs = jobs});
+        EXPECT_EQ(holds.verdict, Verdict::incomplete) << holds.message;
+        EXPECT_EQ(holds.complete, 100U);
+    }
+}
+
+TEST(Jobs, tell_of_a_violation_and_its_schedule) {
+    const Body body = gup_against_collapse({});
+    const Result found = check(body, {.strategy = Strategy::random, .runs = 400, .jobs = 2});
+    EXPECT_EQ(found.verdict, Verdict::violated);
+    EXPECT_FALSE(found.schedule.empty());
+    EXPECT_EQ(check(body, {.replay = found.replay}).message, found.message);
+}
+
+TEST(Jobs, are_refused_where_an_execution_leads_to_the_next) {
+    EXPECT_EQ(check(increments(2, 1), {.jobs = 2}).verdict, Verdict::wrong);
+}
+
 // --- replays
 // --------------------------------------------------------------------------------------
 

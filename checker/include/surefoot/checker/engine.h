@@ -244,7 +244,8 @@ typedef struct sfc_options {
     uint64_t max_executions; /**< 0: no limit. */
     double max_seconds;      /**< 0: no limit. */
     uint32_t max_steps;      /**< Visible steps of one execution; 0: 20,000. */
-    unsigned jobs;           /**< Processes; 0 and 1: this one alone. */
+    unsigned jobs; /**< Processes of a random strategy; 0 and 1: this one alone. `finish` then runs
+                        in them, and what it leaves in memory is lost. */
     bool stop_at_error;      /**< End at the first violation. */
     bool deadlock_is_error;  /**< Otherwise an execution that gets stuck counts as blocked. */
     bool hash_traces;        /**< Fill in sfc_result.trace_hash. */
