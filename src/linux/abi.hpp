@@ -58,6 +58,10 @@ struct Siginfo {
         struct {
             std::uint64_t address;
         } fault;
+        struct {
+            std::int64_t band;
+            std::int32_t fd;
+        } poll;
         std::byte bytes[112];
     } u{};
 };

@@ -7,19 +7,54 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 
 namespace surefoot::inline SF_BUILD::linux_abi {
 
 namespace {
 
-constexpr std::array kForwarded{SIGHUP,  SIGINT,   SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
-                                SIGALRM, SIGWINCH, SIGTSTP, SIGTTIN, SIGTTOU, SIGVTALRM};
+/// All but faults of the server itself and what it uses.
+sigset_t forwarded_signals() {
+    sigset_t set;
+    sigfillset(&set);
+    for (const int signal :
+         {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, notice_signal()}) {
+        sigdelset(&set, signal);
+    }
+    return set;
+}
+
+SigSet ignored_signals() {
+    SigSet ignored = 0;
+    for (int signal = 1; signal <= kSignals; ++signal) {
+        struct sigaction action{};
+        // Refused for those that the C library keeps to itself.
+        if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) {
+            ignored |= sig_bit(signal);
+        }
+    }
+    return ignored;
+}
+
+/// The host's codes for what files and children do are positive, but for SI_KERNEL.
+bool is_event(const signalfd_siginfo& host) {
+    return host.ssi_code > 0 && host.ssi_code != SI_KERNEL;
+}
+
+/// The guest has no children: those that end are the server's.
+bool is_for_guest(const signalfd_siginfo& host) {
+    return host.ssi_signo != SIGCHLD || !is_event(host);
+}
 
 Siginfo to_guest(const signalfd_siginfo& host) {
     Siginfo info;
     info.signo = static_cast<std::int32_t>(host.ssi_signo);
     info.code = host.ssi_code;
-    info.u.sender = {static_cast<std::int32_t>(host.ssi_pid), host.ssi_uid, host.ssi_ptr};
+    if (is_event(host)) {
+        info.u.poll = {host.ssi_band, host.ssi_fd};
+    } else {
+        info.u.sender = {static_cast<std::int32_t>(host.ssi_pid), host.ssi_uid, host.ssi_ptr};
+    }
     return info;
 }
 
@@ -30,16 +65,15 @@ HostSignals::~HostSignals() {
 }
 
 bool HostSignals::take_over() {
-    sigset_t forwarded;
-    sigemptyset(&forwarded);
-    for (const int signal : kForwarded)
-        sigaddset(&forwarded, signal);
+    const sigset_t forwarded = forwarded_signals();
     fd_ = signalfd(-1, &forwarded, SFD_CLOEXEC | SFD_NONBLOCK);
     sigset_t blocked = forwarded;
-    // A write to a closed pipe tells its caller, who tells the guest.
-    sigaddset(&blocked, SIGPIPE);
     sigaddset(&blocked, notice_signal());
-    return fd_ >= 0 && sigprocmask(SIG_BLOCK, &blocked, nullptr) == 0;
+    sigset_t before;
+    if (fd_ < 0 || sigprocmask(SIG_SETMASK, &blocked, &before) != 0) return false;
+    std::memcpy(&inherited_.blocked, &before, sizeof inherited_.blocked);
+    inherited_.ignored = ignored_signals();
+    return true;
 }
 
 void HostSignals::forward_until_done(Process& process) {
@@ -58,7 +92,7 @@ void HostSignals::forward_until_done(Process& process) {
         }
         signalfd_siginfo host{};
         while (read(fd_, &host, sizeof host) == static_cast<ssize_t>(sizeof host)) {
-            process.send(to_guest(host));
+            if (is_for_guest(host)) process.send(to_guest(host));
         }
     }
 }

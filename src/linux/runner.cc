@@ -249,6 +249,7 @@ class Run {
                                      .arguments = std::move(start.arguments),
                                      .environment = std::move(start.environment),
                                      .stack = loaded->stack},
+                         .signals = host_signals_.inherited(),
                          .verify = options_.verify});
         const auto begin = std::chrono::steady_clock::now();
         if (const auto started = process_->start(loaded->regs); !started) {

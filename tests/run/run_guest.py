@@ -10,6 +10,8 @@ usage: run_guest.py --surefoot "[LAUNCHER] SUREFOOT" MODE ...
   fifo                                                    a FIFO is refused, not waited for
   closed PROGRAM                                          without 0, 1 and 2 it ends as with them
   stub_killed PROGRAM                                     a guest that waits ends with its stub
+  forwarded PROGRAM                                       signals sent to the server reach the guest
+  inherited PROGRAM                                       ... blocked and ignored as by the caller
   options PROGRAM                                         --env, --chdir, --report, --json, --maps...
 """
 import argparse
@@ -269,6 +271,41 @@ def stub_killed(surefoot, program):
     print(said.decode(), end="")
 
 
+def forwarded(surefoot, program):
+    """All but faults of the server, and the one that interrupts its own waits."""
+    faults = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
+    uncatchable = {signal.SIGKILL, signal.SIGSTOP, 32, 33}
+    sent = [s for s in range(1, 65) if s not in faults | uncatchable | {signal.SIGRTMAX - 1, signal.SIGTERM}]
+    said = []
+    for words in ([program], surefoot + ["run", program]):
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+            lines = [process.stdout.readline()]
+            for number in sent + [signal.SIGTERM]:
+                process.send_signal(number)
+                lines.append(process.stdout.readline())
+            said.append((lines, process.wait(timeout=60)))
+    for direct, ours in zip(*(lines for lines, _ in said)):
+        if direct != ours:
+            complain(f"directly {direct}, under surefoot {ours}")
+    if said[0][1] != 9 or said[1][1] != 9:
+        complain(f"exit statuses {said[0][1]} and {said[1][1]}")
+    print(f"{len(sent) + 1} signals arrived")
+
+
+def inherited(surefoot, program):
+    def set_signals():
+        for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD, signal.SIGUSR1, signal.SIGRTMAX - 1):
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGHUP, signal.SIGTERM, signal.SIGSEGV,
+                                                    signal.SIGRTMIN + 3, signal.SIGRTMAX - 1})
+
+    direct, ours = (run(words + [program, "inherited"], preexec_fn=set_signals, restore_signals=False)
+                    for words in ([], surefoot + ["run"]))
+    expect(b"signal 1 blocked 1 ignored 1\n" in direct.stdout, "nothing was set", direct)
+    expect(ours.returncode == 0 and direct.stdout == ours.stdout, "they are not inherited", ours)
+    print("blocked and ignored as before")
+
+
 def main():
     _, _, surefoot, mode, *rest = sys.argv
     surefoot = surefoot.split()
@@ -284,7 +321,7 @@ def main():
         fails(surefoot, rest[2:], rest[0], rest[1])
     elif mode == "prints":
         prints(surefoot, rest[1:], rest[0])
-    elif mode in ("fifo", "closed", "stub_killed"):
+    elif mode in ("fifo", "closed", "stub_killed", "forwarded", "inherited"):
         globals()[mode](surefoot, *rest)
     elif mode == "malformed":
         malformed(surefoot, rest[0])

@@ -154,12 +154,7 @@ SysResult transfer(Task& task, const OpenFile& file, std::span<const UserRange> 
         }
         if (held == 0) return static_cast<SysResult>(total);
         const long moved = host_call(task, file, gatherer.pieces(), direction, offset);
-        if (moved == -EPIPE) {
-            Siginfo info;
-            info.signo = SIGPIPE;
-            info.u.sender = {task.process().pid(), 0, 0};
-            task.process().send_to(task, info);
-        }
+        if (moved == -EPIPE || moved == -EFBIG) task.take_raised_signal();
         if (moved <= 0) return total != 0 ? static_cast<SysResult>(total) : moved;
         gatherer.advance(static_cast<std::uint64_t>(moved));
         total += static_cast<std::uint64_t>(moved);

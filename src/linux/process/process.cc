@@ -16,7 +16,13 @@ Process::Process(ProcessSetup setup)
       program_(std::move(setup.program)),
       pid_(static_cast<int>(getpid())),
       done_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      verify_(setup.verify) {}
+      verify_(setup.verify),
+      inherited_blocked_(setup.signals.blocked & ~kUnblockable) {
+    for (int signal = 1; signal <= kSignals; ++signal) {
+        if ((setup.signals.ignored & sig_bit(signal)) == 0) continue;
+        actions_[static_cast<std::size_t>(signal)].handler = kSigIgn;
+    }
+}
 
 Process::~Process() {
     SF_ASSERT(threads_.empty());
@@ -43,6 +49,7 @@ Result<void> Process::start(const cpu::Regs& regs) {
     auto task = std::make_unique<Task>(*this, std::move(*vcpu), pid_);
     task->regs = regs;
     task->known_to_parent_ = true;
+    task->signals.blocked = inherited_blocked_;
     task->name = program_.path.substr(program_.path.rfind('/') + 1);
     sync::Guard guard(lock_);
     return launch(std::move(task));

@@ -55,12 +55,19 @@ struct ThreadRequest {
     std::uint64_t tls = 0;
 };
 
+/// What a program finds set when it starts, as execve(2) keeps it.
+struct InheritedSignals {
+    SigSet blocked = 0;
+    SigSet ignored = 0;
+};
+
 struct ProcessSetup {
     mm::Mm& mm;
     cpu::Space& space;
     FutexTable& futexes;
     std::unique_ptr<FdTable> files;
     ProgramInfo program;
+    InheritedSignals signals;
     /// Check the whole structure as the program runs, while it has one thread.
     bool verify = false;
 };
@@ -117,7 +124,7 @@ class Process {
     void send(const Siginfo& info);
     /// tgkill(2). Fails with srch.
     Result<void> send_to(int tid, const Siginfo& info);
-    /// To the calling thread itself (SIGPIPE).
+    /// To the calling thread itself.
     void send_to(Task& task, const Siginfo& info);
     /// A fault of the thread itself: if it can't be handled, the process dies of it.
     void force(Task& task, const Siginfo& info);
@@ -178,6 +185,7 @@ class Process {
     SyscallCounts refused_{};
     MemoryPeaks peaks_;
     const bool verify_;
+    const SigSet inherited_blocked_;
     std::array<KernelSigaction, kSignals + 1> actions_{};
     SignalQueue shared_pending_;
 };

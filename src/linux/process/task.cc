@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <bit>
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -193,6 +194,17 @@ void Task::notify() {
     if (in_host_call_.load(sync::Order::seq_cst)) {
         syscall(SYS_tgkill, getpid(), host_tid_.load(sync::Order::seq_cst), notice_signal());
     }
+}
+
+void Task::take_raised_signal() {
+    sigset_t raised;
+    sigemptyset(&raised);
+    sigaddset(&raised, SIGPIPE);
+    sigaddset(&raised, SIGXFSZ);
+    constexpr timespec kNow{};
+    siginfo_t host;
+    if (sigtimedwait(&raised, &host, &kNow) < 0) return;
+    process_.send_to(*this, std::bit_cast<Siginfo>(host));
 }
 
 int Task::poll_host(std::span<pollfd> fds, const std::optional<Deadline>& deadline) {

@@ -67,6 +67,10 @@ class Task {
     /// Host poll(2) that a notice interrupts. @return what poll returns, or -EINTR for a notice
     int poll_host(std::span<pollfd> fds, const std::optional<Deadline>& deadline);
 
+    /// After a host call that failed: SIGPIPE or SIGXFSZ, if the host raised it in this thread, is
+    /// the guest's.
+    void take_raised_signal();
+
     /// Another thread has stored a reason to look: leave guest mode, sleeps and host calls.
     /// Locks: may be called under the process's lock.
     void notify();

@@ -142,21 +142,27 @@ SysResult sys_fsync(Task& task, const SyscallArgs& args) {
 SysResult sys_fdatasync(Task& task, const SyscallArgs& args) {
     return with_file(task, args.as_int(0), fdatasync);
 }
+/// A length beyond RLIMIT_FSIZE also raises SIGXFSZ.
+SysResult resized(Task& task, long result) {
+    const SysResult outcome = host_result(result);
+    if (outcome == -EFBIG) task.take_raised_signal();
+    return outcome;
+}
 SysResult sys_ftruncate(Task& task, const SyscallArgs& args) {
     const auto file = task.process().files().get(args.as_int(0));
     if (!file) return fail(file.error());
-    return host_result(ftruncate((*file)->host_fd(), static_cast<off_t>(args[1])));
+    return resized(task, ftruncate((*file)->host_fd(), static_cast<off_t>(args[1])));
 }
 SysResult sys_truncate(Task& task, const SyscallArgs& args) {
     const auto path = resolve_path(task, AT_FDCWD, args.as_address(0));
     if (!path) return fail(path.error());
-    return host_result(truncate(path->name.c_str(), static_cast<off_t>(args[1])));
+    return resized(task, truncate(path->name.c_str(), static_cast<off_t>(args[1])));
 }
 SysResult sys_fallocate(Task& task, const SyscallArgs& args) {
     const auto file = task.process().files().get(args.as_int(0));
     if (!file) return fail(file.error());
-    return host_result(fallocate((*file)->host_fd(), args.as_int(1), static_cast<off_t>(args[2]),
-                                 static_cast<off_t>(args[3])));
+    return resized(task, fallocate((*file)->host_fd(), args.as_int(1), static_cast<off_t>(args[2]),
+                                   static_cast<off_t>(args[3])));
 }
 SysResult sys_fadvise64(Task& task, const SyscallArgs& args) {
     const auto file = task.process().files().get(args.as_int(0));
