@@ -146,8 +146,13 @@ void Machine::race_with_accesses(Word& word, bool write, unsigned /*cpu*/, unsig
 /// The load waits: it cannot come before the write that let it go on, but before an earlier one
 /// that made it wait.
 void Machine::race_with_disabling_write(Word& word, const Op& op, unsigned proc) {
+    // What it knows by itself: an interrupt that came before it need not have.
+    const Stamp previous = last_[proc] != 0 ? last_[proc] : tasks_[task_of(proc)].parent;
+    const auto knew = [&](Stamp stamp) {
+        return previous != 0 && clocks_[previous - 1].at[trace_[stamp - 1].proc] >= stamp;
+    };
     for (Stamp stamp = word.last_write; stamp != 0; stamp = trace_[stamp - 1].previous_write) {
-        if (is_own(stamp, proc) || knows(stamp)) return;
+        if (is_own(stamp, proc) || knew(stamp)) return;
         const Event& event = trace_[stamp - 1];
         const bool same = event.address == op.address && event.size == op.size;
         if (!same || answers(op, event.before)) return hidden_race_with(stamp);
