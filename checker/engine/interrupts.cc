@@ -2,6 +2,8 @@
 // handler runs, the tasks of that CPU stand still, and it begins between any two of their steps
 // where interrupts are on.
 
+#include <algorithm>
+
 #include "engine/machine.hpp"
 
 namespace surefoot::checker::engine {
@@ -122,6 +124,7 @@ bool Machine::could_precede_interrupt(const Event& event) {
             write = trace_[write - 1].previous_write;
         return answers(op, trace_[write - 1].before);
     }
+    if (std::any_of(late_, late_ + late_count_, follows)) return false;
     for (std::size_t i = edges_own_; i < edges_.size(); ++i) {
         Stamp stamp = edges_[i];
         // The handler's own stores would not be in the buffer yet.

@@ -369,7 +369,14 @@ Event& Machine::begin(unsigned proc, Kind kind, const void* pc) {
 
 void Machine::order_candidates(Event& event) {
     event.edges_end = static_cast<std::uint32_t>(edges_.size());
-    if (overtaken_ != 0 && could_precede_interrupt(event)) hidden_race_with(overtaken_);
+    const bool after_interrupt = overtaken_ != 0 && !could_precede_interrupt(event);
+    if (overtaken_ != 0 && !after_interrupt) hidden_race_with(overtaken_);
+    // Known through the interrupt alone: it could have run before that and the interrupt.
+    const Stamp previous =
+        event.previous != 0 ? event.previous : tasks_[proc_info_[event.proc].index].parent;
+    const auto knew = [&](Stamp stamp) {
+        return previous != 0 && clocks_[previous - 1].at[trace_[stamp - 1].proc] >= stamp;
+    };
     Stamp races[sizeof candidates_ / sizeof *candidates_ + sizeof hidden_ / sizeof *hidden_];
     unsigned race_count = hidden_count_;
     std::copy_n(hidden_, hidden_count_, races);
@@ -385,7 +392,10 @@ void Machine::order_candidates(Event& event) {
     for (unsigned i = 0; i < candidate_count_; ++i) {
         const Stamp stamp = candidates_[i];
         const Event& earlier = trace_[stamp - 1];
-        if (clock.at[earlier.proc] >= stamp) continue;
+        if (clock.at[earlier.proc] >= stamp) {
+            if (after_interrupt && !knew(stamp)) races[race_count++] = stamp;
+            continue;
+        }
         races[race_count++] = stamp;
         clock.join(clocks_[stamp - 1], width_);
     }

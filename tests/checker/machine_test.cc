@@ -204,5 +204,26 @@ TEST(Interrupts, are_handled_in_the_order_of_their_sending) {
     EXPECT_EQ(seen, 6u);
 }
 
+TEST(Interrupts, that_a_lock_holder_waits_for_do_not_hide_the_lock) {
+    for (const Model model : kModels) {
+        const Result result = check(
+            [](Program& program) {
+                auto& lock = program.make<Mutex>();
+                program.spawn(
+                    [&lock] {
+                        lock.lock();
+                        sfc_ipi_wait(sfc_ipi(2, [](void*) {}, nullptr, nullptr), nullptr);
+                        lock.unlock();
+                    },
+                    "", 0);
+                program.spawn([&lock] { lock.lock(), lock.unlock(); }, "", 1);
+            },
+            {.model = model});
+        EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+        EXPECT_GE(result.complete, 2u);  // either has the lock first
+        EXPECT_EQ(result.redundant, 0u);
+    }
+}
+
 }  // namespace
 }  // namespace surefoot::checker
