@@ -67,7 +67,7 @@ struct ProcessSetup {
     FutexTable& futexes;
     std::unique_ptr<FdTable> files;
     ProgramInfo program;
-    InheritedSignals signals;
+    InheritedSignals signals{};
     /// Check the whole structure as the program runs, while it has one thread.
     bool verify = false;
 };
