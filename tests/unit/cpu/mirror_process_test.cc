@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -139,6 +140,20 @@ TEST(MirrorDeath, killed_server_leaves_no_process) {
         ::close(p.fd);
     }
     EXPECT_EQ(ended.size(), 3U);
+}
+
+TEST(MirrorStub, leaves_no_core_file) {
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_CORE, &before), 0);
+    if (before.rlim_max == 0) GTEST_SKIP() << "nobody may leave one here";
+    const rlimit allowed{before.rlim_max, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_CORE, &allowed), 0);
+    const Machine m;
+    rlimit of_stub = allowed;
+    EXPECT_EQ(::prlimit(MirrorProbe(*m.space).stub_pid(), RLIMIT_CORE, nullptr, &of_stub), 0);
+    EXPECT_EQ(of_stub.rlim_cur, 0U);
+    EXPECT_EQ(of_stub.rlim_max, 0U);
+    EXPECT_EQ(::setrlimit(RLIMIT_CORE, &before), 0);
 }
 
 TEST(MirrorStub, has_one_descriptor_and_a_seccomp_filter) {

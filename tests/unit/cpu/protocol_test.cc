@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cerrno>
 #include <map>
 #include <vector>
 
@@ -256,6 +257,30 @@ TEST_F(Protocol, dead_stub_needs_no_shootdown_and_runs_nothing) {
     EXPECT_EQ(server.invalidate({}, true), Shootdown::dead);
     EXPECT_FALSE(server.enter(slot));
     EXPECT_FALSE(server.attach(slot));
+}
+
+TEST_F(Protocol, agent_that_died_before_it_was_called_is_not_waited_for) {
+    server.mark_dead();
+    port.on_wait = [this] {
+        ADD_FAILURE() << "nobody is there to answer";
+        hand_over(port, space.agent_state, kServerOwns);
+    };
+    EXPECT_EQ(server.clone_thread(0), ESRCH);
+}
+
+TEST_F(Protocol, commands_reach_nothing_but_the_guest) {
+    // What the stub itself lives in, below and above the guest's range.
+    port.mapped[0] = port.mapped[64 * kPage] = {0, true, true};
+    map(page(5), 100, kAll);
+    stub.fill(page(5), Access::read);
+    space.agent_list.add({page(0), page(100)});
+    space.agent_list.add({page(200), page(300)});
+    stub.unmap_for_server();
+    EXPECT_THAT(mapped_pages(), ElementsAre(0, 64));
+    EXPECT_EQ(port.unmaps, 1);
+    space.agent_list.add_all();
+    stub.unmap_for_server();
+    EXPECT_THAT(mapped_pages(), ElementsAre(0, 64));
 }
 
 TEST_F(Protocol, unmap_that_the_host_refuses_drops_everything) {

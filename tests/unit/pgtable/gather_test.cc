@@ -116,6 +116,19 @@ TEST_P(GatherTest, nested_gather_that_found_entries_gone_still_invalidates) {
     outer.finish();
 }
 
+TEST_P(GatherTest, nested_gather_names_the_tables_it_unlinked) {
+    world.populate(va);
+    const Pfn table = world.table_of(va);
+    Gather outer(world.tables);
+    Gather inner(world.tables);
+    ASSERT_TRUE(unlink_empty_pte_table(world.tables, world.pmd(va), inner, kMmap));
+    inner.finish();
+    outer.finish();
+    ASSERT_EQ(world.tlb.calls.size(), 2U);
+    EXPECT_TRUE(world.tlb.calls[0].all);
+    EXPECT_EQ(world.tlb.calls[1].tables, std::vector<Pfn>{table});
+}
+
 TEST_P(GatherTest, flush_in_between_starts_a_new_batch) {
     const Pfn first = world.map_page(World::page(0));
     const Pfn second = world.map_page(World::page(1));

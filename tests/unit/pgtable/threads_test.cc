@@ -1,5 +1,7 @@
 // Page tables between threads of the native build.
 
+#include <sched.h>
+
 #include "support/threads.hpp"
 #include "support/page_table_world.hpp"
 
@@ -55,6 +57,74 @@ TEST(PageTableThreads, all_install_one_table) {
         EXPECT_EQ(world.frames.in_use(), 4U) << "losers gave their tables back";
         EXPECT_EQ(world.tables.bytes(), 4 * arch::kPageSize);
     }
+}
+
+TEST(PageTableThreads, two_that_miss_an_upper_table_link_one) {
+    World world;
+    const std::uint64_t used = world.frames.in_use();
+    Threads both;
+    {
+        const sync::Guard guard(world.tables.page_table_lock);
+        for (int i = 0; i < 2; ++i) {
+            both.add([&] {
+                const HeldMmap held(world.mmap_lock);
+                world.populate(World::page(0));
+            });
+        }
+        // Each has found the entry none, and waits with a table for the lock.
+        while (world.frames.in_use() < used + 2) sched_yield();
+    }
+    both.join();
+    EXPECT_EQ(world.frames.in_use(), used + 3) << "the loser gave its table back";
+    EXPECT_EQ(world.tables.bytes(), 4 * arch::kPageSize);
+}
+
+TEST(PageTableThreads, table_that_is_being_filled_is_not_unlinked) {
+    World world;
+    const VirtAddr va = World::page(1);
+    const PmdSlot slot = world.populate(va);
+    const Pfn table = world.table_of(va);
+    const Pfn page = world.frames.alloc(phys::Fill::zero);
+    Event done;
+    bool unlinked = true;
+    Threads reclaimer;
+    {
+        PteMapLocked map(world.tables, slot, kMmap);
+        reclaimer.add([&] {
+            const HeldMmap held(world.mmap_lock);
+            Gather gather(world.tables);
+            unlinked = unlink_empty_pte_table(world.tables, slot, gather, kMmap);
+            gather.finish();
+            done.raise();
+        });
+        // It holds the lock of the link, and has to wait for that of the entries.
+        while (!done.raised() && PmdLock(slot, PmdLock::Try{})) sched_yield();
+        map.install(va, world.make_pte(page), kMmap);
+    }
+    reclaimer.join();
+    EXPECT_FALSE(unlinked);
+    EXPECT_EQ(world.table_of(va), table);
+}
+
+TEST(PageTableThreads, reclaim_frees_what_came_during_a_grace_period) {
+    World world;
+    Pfn tables[2];
+    for (unsigned t = 0; t < 2; ++t) {
+        world.populate(world.table(t));
+        tables[t] = world.table_of(world.table(t));
+    }
+    {
+        // The grace period of the first can't be over when the second comes.
+        const PteMapRcu reader(world.tables, world.populate(world.table(2)), kMmap);
+        for (unsigned t = 0; t < 2; ++t) {
+            Gather gather(world.tables);
+            EXPECT_TRUE(
+                unlink_empty_pte_table(world.tables, world.pmd(world.table(t)), gather, kMmap));
+            gather.finish();
+        }
+    }
+    HeldMmap::without([&] { EXPECT_TRUE(world.deferred.reclaim()); });
+    for (const Pfn table : tables) EXPECT_EQ(world.tables.frame(table).refcount.read(), 0U);
 }
 
 /// Threads that fill, zap and reclaim the same few tables. An entry in a dead table would be a
