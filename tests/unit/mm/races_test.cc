@@ -47,14 +47,21 @@ TEST_F(Races, zero_page_is_replaced_once) {
     fault(1, mm::Access::write);
     fault(0, mm::Access::read);
     const std::uint64_t frames = system().frames.in_use();
+    sync::Atomic<unsigned> failed{0};
     Threads writers;
     with_table_locked([&](auto&) {
-        start_writer(writers, 0);
-        start_writer(writers, 0);
-        // Each has seen the zero page, and waits with a page of its own.
-        while (system().frames.in_use() < frames + 2) sched_yield();
+        // The failure of the third tells that two have seen the zero page.
+        plan.arm(3);
+        for (int i = 0; i < 3; ++i) {
+            writers.add([&] {
+                const FaultResult result = mm::handle_fault(space(), page(0), mm::Access::write);
+                if (result == FaultResult::oom) failed.fetch_add(1, Order::relaxed);
+            });
+        }
+        while (!plan.hit()) sched_yield();
     });
     writers.join();
+    EXPECT_EQ(failed.load(Order::relaxed), 1U);
     EXPECT_EQ(system().frames.in_use(), frames + 1) << "the loser gave its page back";
     EXPECT_EQ(space().rss.read(mm::RssKind::anon), 2);
     EXPECT_EQ(count(mm::Event::fault_lost_entry), 1U);
