@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "api/api.hpp"
+
 namespace surefoot::linux_abi {
 namespace {
 
@@ -49,6 +51,33 @@ TEST_F(FileBackingTest, page_past_the_file_is_refused) {
     EXPECT_EQ(file->read_page(2, page).error(), Errno::nxio);
     EXPECT_TRUE(file->is_cached(1));
     EXPECT_FALSE(file->is_cached(2));
+}
+
+TEST_F(FileBackingTest, private_page_counts_as_the_files_until_it_is_written) {
+    auto machine = *api::Machine::create({.memory_bytes = 16ULL << 20});
+    const mm::MmPtr space = *mm::Mm::create(machine->system(), {.task_size = VirtAddr(1ULL << 46)});
+    constexpr std::uint32_t kWritable = mm::uapi::PROT_READ | mm::uapi::PROT_WRITE;
+    const VirtAddr at = *mm::mmap(*space, {.addr = {},
+                                           .length = kPage,
+                                           .prot = kWritable,
+                                           .flags = mm::uapi::MAP_PRIVATE,
+                                           .backing = file});
+    const auto touch = [&](mm::Access how) {
+        // The first write makes the mapping ready, and comes again.
+        for (int i = 0; i < 2; ++i) {
+            EXPECT_EQ(mm::handle_fault(*space, at, how), mm::FaultResult::handled);
+        }
+    };
+    const auto resident = [&](mm::RssKind kind) { return space->rss.read(kind); };
+    touch(mm::Access::read);
+    EXPECT_EQ(resident(mm::RssKind::file), 1);
+    ASSERT_TRUE(mm::mprotect(*space, at, kPage, mm::uapi::PROT_READ));
+    ASSERT_TRUE(mm::mprotect(*space, at, kPage, kWritable));
+    EXPECT_EQ(resident(mm::RssKind::file), 1);
+    touch(mm::Access::write);
+    EXPECT_EQ(resident(mm::RssKind::file), 0);
+    EXPECT_EQ(resident(mm::RssKind::anon), 1);
+    EXPECT_EQ(mm::check_mm(*space), "");
 }
 
 }  // namespace
