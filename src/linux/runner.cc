@@ -89,6 +89,26 @@ std::uint64_t raise_descriptor_limit() {
     return guest;
 }
 
+/// Raises a soft limit as far as may be, for a while.
+class RaisedLimit {
+  public:
+    explicit RaisedLimit(__rlimit_resource resource) : resource_(resource) {
+        if (getrlimit(resource, &before_) != 0) return;
+        const rlimit raised{before_.rlim_max, before_.rlim_max};
+        raised_ = setrlimit(resource, &raised) == 0;
+    }
+    ~RaisedLimit() {
+        if (raised_) setrlimit(resource_, &before_);
+    }
+    RaisedLimit(const RaisedLimit&) = delete;
+    RaisedLimit& operator=(const RaisedLimit&) = delete;
+
+  private:
+    __rlimit_resource resource_;
+    rlimit before_{};
+    bool raised_ = false;
+};
+
 mm::Limits host_limits() {
     const auto soft = [](__rlimit_resource resource) {
         rlimit limit{};
@@ -168,12 +188,17 @@ class Run {
         if (!host_signals_.take_over() || !install_notice_handler()) {
             return fail("signals", std::strerror(errno));
         }
+        // The limit is for the guest's files; ours that hold memory are files, too.
+        const RaisedLimit limit(RLIMIT_FSIZE);
         auto machine = api::Machine::create({.memory_bytes = options_.memory_bytes});
         if (!machine) {
             if (options_.memory_bytes > api::Machine::kMaxMemory)
                 return fail("--memory", kTooLarge);
             // The host refuses a reservation as out of memory; nothing of the guest's is used yet.
             if (machine.error() == Errno::nomem) return too_large();
+            if (machine.error() == Errno{EFBIG}) {
+                return fail("--memory", "more than RLIMIT_FSIZE (ulimit -f) allows");
+            }
             if (machine.error() == Errno::inval) {
                 return fail("--memory", "too small to run anything");
             }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 int main(int argc, char **argv) {
@@ -32,6 +33,15 @@ int main(int argc, char **argv) {
         sigaddset(&set, SIGSEGV);
         sigprocmask(SIG_BLOCK, &set, NULL);
         *(volatile int *)8 = 1;
+    }
+    if (strcmp(how, "fsize") == 0) {
+        struct rlimit limit = {4096, 1 << 20};
+        char bytes[8192] = {0};
+        FILE *file = tmpfile();
+        if (file == NULL || setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
+        printf("written: %zd\n", write(fileno(file), bytes, sizeof bytes));
+        fflush(stdout);
+        if (write(fileno(file), bytes, 1) != 1) return 2;
     }
     if (strcmp(how, "pause") == 0) pause();
     if (strcmp(how, "memory") == 0) {

@@ -10,6 +10,9 @@ usage: run_guest.py --surefoot "[LAUNCHER] SUREFOOT" MODE ...
   fifo                                                    a FIFO is refused, not waited for
   closed PROGRAM                                          without 0, 1 and 2 it ends as with them
   stub_killed PROGRAM                                     a guest that waits ends with its stub
+  open_interrupted                                        a signal ends an open that waits
+  limited RESOURCE SOFT WORDS...                          as when run directly with that limit
+  limited_hard RESOURCE HARD REGEX WORDS...               one line, exit status 125
   forwarded PROGRAM                                       signals sent to the server reach the guest
   inherited PROGRAM                                       ... blocked and ignored as by the caller
   options PROGRAM                                         --env, --chdir, --report, --json, --maps...
@@ -19,6 +22,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import struct
@@ -74,8 +78,8 @@ def same(surefoot, arguments):
     print(f"the same: {len(ours.stdout)} bytes, exit status {ours.returncode}")
 
 
-def fails(surefoot, words, status, regex):
-    result = run(surefoot + ["run"] + words)
+def fails(surefoot, words, status, regex, **more):
+    result = run(surefoot + ["run"] + words, **more)
     text = result.stderr.decode()
     print(text, end="")
     if result.returncode != int(status):
@@ -271,6 +275,54 @@ def stub_killed(surefoot, program):
     print(said.decode(), end="")
 
 
+def open_interrupted(surefoot):
+    with tempfile.TemporaryDirectory() as directory:
+        os.mkfifo(f"{directory}/fifo")
+        with subprocess.Popen(surefoot + ["run", "busybox", "cat", f"{directory}/fifo"],
+                              stdin=subprocess.DEVNULL) as server:
+            wait_for(lambda: waits_in(server.pid, "openat"))
+            server.terminate()
+            status = end_of(server)
+    if status != 128 + 15:
+        complain(f"exit status {status}")
+    print("interrupted")
+
+
+def end_of(process):
+    """Its exit status; one that does not end is killed."""
+    try:
+        return process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return complain("it does not end")
+
+
+def waits_in(pid, name):
+    number = {"openat": "257"}[name]
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/syscall", encoding="ascii") as source:
+            if source.read().split()[0] == number:
+                return True
+    return False
+
+
+def limited(surefoot, kind, soft, *words):
+    kind = getattr(resource, f"RLIMIT_{kind}")
+
+    def limit():
+        resource.setrlimit(kind, (int(soft), resource.getrlimit(kind)[1]))
+
+    direct, ours = (run(start + list(words), preexec_fn=limit) for start in ([], surefoot + ["run"]))
+    expect(direct.stdout == ours.stdout and shell_status(direct) == ours.returncode,
+           f"the runs differ: {direct.returncode}, {ours.returncode}", ours)
+    print("the same")
+
+
+def limited_hard(surefoot, kind, hard, regex, *words):
+    kind = getattr(resource, f"RLIMIT_{kind}")
+    fails(surefoot, list(words), 125, regex, preexec_fn=lambda: resource.setrlimit(kind, (int(hard),) * 2))
+
+
 def forwarded(surefoot, program):
     """All but faults of the server, and the one that interrupts its own waits."""
     faults = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
@@ -321,7 +373,8 @@ def main():
         fails(surefoot, rest[2:], rest[0], rest[1])
     elif mode == "prints":
         prints(surefoot, rest[1:], rest[0])
-    elif mode in ("fifo", "closed", "stub_killed", "forwarded", "inherited"):
+    elif mode in ("fifo", "closed", "stub_killed", "open_interrupted", "limited", "limited_hard",
+                  "forwarded", "inherited"):
         globals()[mode](surefoot, *rest)
     elif mode == "malformed":
         malformed(surefoot, rest[0])

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "linux/process/host_call.hpp"
 #include "linux/process/process.hpp"
 #include "linux/process/robust_list.hpp"
 #include "linux/signals/deliver.hpp"
@@ -58,7 +59,8 @@ int notice_signal() { return SIGRTMAX - 1; }
 
 Result<void> install_notice_handler() {
     struct sigaction action{};
-    action.sa_handler = [](int) {};
+    action.sa_sigaction = [](int, siginfo_t*, void* context) { leave_host_call(context); };
+    action.sa_flags = SA_SIGINFO;
     if (sigaction(notice_signal(), &action, nullptr) != 0) return Errno::inval;
     return {};
 }
@@ -194,6 +196,24 @@ void Task::notify() {
     if (in_host_call_.load(sync::Order::seq_cst)) {
         syscall(SYS_tgkill, getpid(), host_tid_.load(sync::Order::seq_cst), notice_signal());
     }
+}
+
+long Task::call_host(long number, long a, long b, long c, long d) {
+    static_assert(sizeof notice_ == 1);
+    const auto* stop = reinterpret_cast<const volatile std::uint8_t*>(&notice_);
+    sigset_t notice;
+    sigemptyset(&notice);
+    sigaddset(&notice, notice_signal());
+    // seq_cst: as in `poll_host`; the call itself looks at notice_.
+    in_host_call_.store(true, sync::Order::seq_cst);
+    pthread_sigmask(SIG_UNBLOCK, &notice, nullptr);
+    long result = 0;
+    do {
+        result = call_unless(stop, number, a, b, c, d);
+    } while (result == -EINTR && !must_stop_waiting());
+    pthread_sigmask(SIG_BLOCK, &notice, nullptr);
+    in_host_call_.store(false, sync::Order::seq_cst);
+    return result;
 }
 
 void Task::take_raised_signal() {

@@ -67,6 +67,10 @@ class Task {
     /// Host poll(2) that a notice interrupts. @return what poll returns, or -EINTR for a notice
     int poll_host(std::span<pollfd> fds, const std::optional<Deadline>& deadline);
 
+    /// A host call that may wait, interrupted like that; for what cannot be polled. @return what
+    /// the kernel returns, -EINTR only for a notice
+    long call_host(long number, long a, long b, long c, long d);
+
     /// After a host call that failed: SIGPIPE or SIGXFSZ, if the host raised it in this thread, is
     /// the guest's.
     void take_raised_signal();
@@ -135,9 +139,10 @@ class Task {
     friend class SignalDelivery;
 };
 
-/// The host signal that makes a server thread leave a host call. Blocked but inside `poll_host`.
+/// The host signal that makes a server thread leave a host call. Blocked but inside `poll_host`
+/// and `call_host`.
 int notice_signal();
-/// Installs its empty handler. Fails with inval.
+/// Installs its handler. Fails with inval.
 Result<void> install_notice_handler();
 
 }  // namespace surefoot::inline SF_BUILD::linux_abi

@@ -39,8 +39,12 @@ SysResult open_at(Task& task, int directory, VirtAddr name, int flags, mode_t mo
     if (!path) return fail(path.error());
     int host_fd = open_proc_file(task.process(), path->own_proc_name, flags);
     if (host_fd == -ENOSYS) {
-        host_fd = openat(path->directory, path->name.c_str(), flags | O_CLOEXEC, mode);
-        if (host_fd < 0) return -errno;
+        // A FIFO waits for its other end.
+        const auto text = reinterpret_cast<long>(path->name.c_str());
+        const long opened =
+            task.call_host(SYS_openat, path->directory, text, flags | O_CLOEXEC | O_LARGEFILE, mode);
+        if (opened == -EINTR) return kErestartsys;
+        host_fd = static_cast<int>(opened);
     }
     if (host_fd < 0) return host_fd;
     return to_sys_result(task.process().files().install(host_fd, (flags & O_CLOEXEC) != 0));

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "linux/syscalls/registry.hpp"
 
@@ -47,12 +48,13 @@ SysResult sys_getresgid(Task& task, const SyscallArgs& args) {
 }
 
 SysResult sys_getgroups(Task& task, const SyscallArgs& args) {
-    std::array<gid_t, 65536> groups;
-    const int count = getgroups(static_cast<int>(groups.size()), groups.data());
+    const int count = getgroups(0, nullptr);
     if (count < 0) return -errno;
     if (args.as_int(0) == 0) return count;
     if (args.as_int(0) < count) return -EINVAL;
-    const auto bytes = std::as_bytes(std::span(groups).first(static_cast<std::size_t>(count)));
+    std::vector<gid_t> groups(static_cast<std::size_t>(count));
+    if (getgroups(count, groups.data()) < 0) return -errno;
+    const auto bytes = std::as_bytes(std::span(groups));
     if (mm::copy_to_user(task.mm(), args.as_address(1), bytes) != bytes.size()) return -EFAULT;
     return count;
 }
@@ -163,6 +165,9 @@ SysResult set_limit(Task& task, int resource, const rlimit& limit) {
     if (auto* mine = memory_limit(task, resource)) {
         mine->store(limit.rlim_cur, sync::Order::relaxed);
         return 0;
+    }
+    if (resource == RLIMIT_FSIZE || resource == RLIMIT_NPROC) {
+        return host_result(setrlimit(static_cast<__rlimit_resource>(resource), &limit));
     }
     // The others bound the server.
     return limit.rlim_cur == now.rlim_cur ? 0 : -EPERM;
