@@ -42,7 +42,7 @@ protected:
     sync::Atomic<std::uint64_t>& pmd_word() {
         const vma::MmapReadGuard mmap(space().vmas);
         const auto pmd = pgtable::find_pmd(space().tables, kAt, mm::VmaStable(mmap));
-        const auto table = static_cast<std::uint64_t>(&pmd->table_frame() -
+        const auto table = static_cast<std::uint32_t>(&pmd->table_frame() -
                                                       &space().tables.frame(Pfn(0)));
         return system().arena().entry_word(Pfn(table), Format::index(kAt, PtLevel::pmd));
     }
