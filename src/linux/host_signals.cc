@@ -58,6 +58,19 @@ Siginfo to_guest(const signalfd_siginfo& host) {
     return info;
 }
 
+/// A guest that is slow, or sent two signals at once, is left its time.
+constexpr std::chrono::seconds kPatience{1};
+
+[[noreturn]] void end_by(int signal) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    ::signal(signal, SIG_DFL);
+    raise(signal);
+    sigprocmask(SIG_UNBLOCK, &set, nullptr);
+    _exit(128 + signal);
+}
+
 }  // namespace
 
 HostSignals::~HostSignals() {
@@ -76,6 +89,18 @@ bool HostSignals::take_over() {
     return true;
 }
 
+void HostSignals::forward(Process& process, const Siginfo& info) {
+    if (info.signo == SIGTERM || info.signo == SIGINT) {
+        const auto now = std::chrono::steady_clock::now();
+        if (!asked_to_end_ || !process.has_to_take(sig_bit(SIGTERM) | sig_bit(SIGINT))) {
+            asked_to_end_ = now;
+        } else if (now - *asked_to_end_ >= kPatience) {
+            end_by(info.signo);
+        }
+    }
+    process.send(info);
+}
+
 void HostSignals::forward_until_done(Process& process) {
     std::array<pollfd, 3> fds{{{process.done_fd(), POLLIN, 0},
                                {fd_, POLLIN, 0},
@@ -92,7 +117,7 @@ void HostSignals::forward_until_done(Process& process) {
         }
         signalfd_siginfo host{};
         while (read(fd_, &host, sizeof host) == static_cast<ssize_t>(sizeof host)) {
-            if (is_for_guest(host)) process.send(to_guest(host));
+            if (is_for_guest(host)) forward(process, to_guest(host));
         }
     }
 }

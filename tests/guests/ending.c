@@ -44,6 +44,8 @@ int main(int argc, char **argv) {
         if (write(fileno(file), bytes, 1) != 1) return 2;
     }
     if (strcmp(how, "pause") == 0) pause();
+    while (strcmp(how, "spin") == 0) {
+    }
     if (strcmp(how, "memory") == 0) {
         for (;;) {
             char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

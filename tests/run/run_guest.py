@@ -11,6 +11,7 @@ usage: run_guest.py --surefoot "[LAUNCHER] SUREFOOT" MODE ...
   closed PROGRAM                                          without 0, 1 and 2 it ends as with them
   stub_killed PROGRAM                                     a guest that waits ends with its stub
   open_interrupted                                        a signal ends an open that waits
+  stub_stopped PROGRAM                                    SIGTERM, repeated, still ends the server
   limited RESOURCE SOFT WORDS...                          as when run directly with that limit
   limited_hard RESOURCE HARD REGEX WORDS...               one line, exit status 125
   forwarded PROGRAM                                       signals sent to the server reach the guest
@@ -288,6 +289,22 @@ def open_interrupted(surefoot):
     print("interrupted")
 
 
+def stub_stopped(surefoot, program):
+    with subprocess.Popen(surefoot + ["run", program, "spin"], stdout=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL) as server:
+        server.stdout.readline()
+        for stub in children_of(children_of(server.pid)):
+            os.kill(stub, signal.SIGSTOP)
+        end = time.monotonic() + 60
+        while server.poll() is None and time.monotonic() < end:
+            server.terminate()
+            time.sleep(0.02)
+        status = end_of(server)
+    if status != -signal.SIGTERM:
+        complain(f"exit status {status}")
+    print("ended")
+
+
 def end_of(process):
     """Its exit status; one that does not end is killed."""
     try:
@@ -373,7 +390,7 @@ def main():
         fails(surefoot, rest[2:], rest[0], rest[1])
     elif mode == "prints":
         prints(surefoot, rest[1:], rest[0])
-    elif mode in ("fifo", "closed", "stub_killed", "open_interrupted", "limited", "limited_hard",
+    elif mode in ("fifo", "closed", "stub_killed", "open_interrupted", "stub_stopped", "limited", "limited_hard",
                   "forwarded", "inherited"):
         globals()[mode](surefoot, *rest)
     elif mode == "malformed":

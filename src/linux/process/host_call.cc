@@ -25,7 +25,7 @@ surefoot_host_call_refused:
 
 #pragma GCC visibility push(hidden)
 extern "C" {
-long surefoot_host_call(const volatile std::uint8_t* stop, long number, long a, long b, long c,
+long surefoot_host_call(const void* stop, long number, long a, long b, long c,
                         long d);
 extern const char surefoot_host_call_made[];
 extern const char surefoot_host_call_refused[];
@@ -34,7 +34,7 @@ extern const char surefoot_host_call_refused[];
 
 namespace surefoot::inline SF_BUILD::linux_abi {
 
-long call_unless(const volatile std::uint8_t* stop, long number, long a, long b, long c, long d) {
+long call_unless(const void* stop, long number, long a, long b, long c, long d) {
     return surefoot_host_call(stop, number, a, b, c, d);
 }
 

@@ -11,7 +11,7 @@
 namespace surefoot::inline SF_BUILD::linux_abi {
 
 /// Makes the call unless the byte at `stop` is not 0. @return what the kernel returns, or -EINTR
-long call_unless(const volatile std::uint8_t* stop, long number, long a, long b, long c, long d);
+long call_unless(const void* stop, long number, long a, long b, long c, long d);
 
 /// In the handler of the signal that ends such calls, after `stop` was set: one that has not been
 /// entered yet will not be.

@@ -122,6 +122,8 @@ class Process {
 
     /// kill(2) from inside, or a signal that the host had for the server.
     void send(const Siginfo& info);
+    /// Whether one of them is pending though a thread could take it, or the process is ending.
+    bool has_to_take(SigSet signals) const;
     /// tgkill(2). Fails with srch.
     Result<void> send_to(int tid, const Siginfo& info);
     /// To the calling thread itself.

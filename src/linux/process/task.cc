@@ -200,18 +200,18 @@ void Task::notify() {
 
 long Task::call_host(long number, long a, long b, long c, long d) {
     static_assert(sizeof notice_ == 1);
-    const auto* stop = reinterpret_cast<const volatile std::uint8_t*>(&notice_);
+    const void* const stop = &notice_;
     sigset_t notice;
     sigemptyset(&notice);
     sigaddset(&notice, notice_signal());
     // seq_cst: as in `poll_host`; the call itself looks at notice_.
     in_host_call_.store(true, sync::Order::seq_cst);
-    pthread_sigmask(SIG_UNBLOCK, &notice, nullptr);
+    sigprocmask(SIG_UNBLOCK, &notice, nullptr);
     long result = 0;
     do {
         result = call_unless(stop, number, a, b, c, d);
     } while (result == -EINTR && !must_stop_waiting());
-    pthread_sigmask(SIG_BLOCK, &notice, nullptr);
+    sigprocmask(SIG_BLOCK, &notice, nullptr);
     in_host_call_.store(false, sync::Order::seq_cst);
     return result;
 }

@@ -44,6 +44,14 @@ void Process::send(const Siginfo& info) {
     (*found)->task->notify();
 }
 
+bool Process::has_to_take(SigSet signals) const {
+    sync::Guard guard(lock_);
+    const SigSet pending = shared_pending_.set() & signals;
+    return is_exiting() || std::ranges::any_of(threads_, [&](const auto& thread) {
+               return !thread->finished && (pending & ~thread->task->signals.blocked) != 0;
+           });
+}
+
 Result<void> Process::send_to(int tid, const Siginfo& info) {
     sync::Guard guard(lock_);
     for (const auto& thread : threads_) {
