@@ -206,16 +206,20 @@ class Remapper {
         return get_unmapped_area(mm_, mmap_, area).has_value();
     }
 
-    vma::NewMapping copy_of(const Vma& vma, VirtAddr first, VaRange range) const {
-        vma::NewMapping region{.range = range,
-                               .flags = vma.flags(),
-                               .pgoff = vma.page_index(first),
-                               .backing = vma.backing(),
-                               .uffd = vma.uffd(),
-                               .source = &vma};
-        // Not faulted yet: its place decides its offset, so that it can merge there.
+    static vma::NewMapping copy_of(const Vma& vma, VirtAddr first, VaRange range) {
+        return {.range = range,
+                .flags = vma.flags(),
+                .pgoff = vma.page_index(first),
+                .backing = vma.backing(),
+                .uffd = vma.uffd(),
+                .source = &vma};
+    }
+
+    /// Not faulted yet: its place decides its offset, so that it can merge there. (copy_vma)
+    static vma::NewMapping moved(const Vma& vma, VirtAddr first, VaRange to) {
+        vma::NewMapping region = copy_of(vma, first, to);
         if (vma.is_anonymous() && vma.anon_vma() == nullptr) {
-            region.pgoff = vma::anonymous_pgoff(range.start);
+            region.pgoff = vma::anonymous_pgoff(to.start);
         }
         return region;
     }
@@ -307,7 +311,7 @@ class Remapper {
         const VmaFlags flags = vma->flags();
         const VaRange place{*to, *to + r_.new_length};
         const std::uint64_t fresh = r_.new_length - r_.old_length + kept;
-        const auto added = add(copy_of(*vma, r_.addr, place), fresh);
+        const auto added = add(moved(*vma, r_.addr, place), fresh);
         if (!added) return added.error();
 
         const VaRange from{r_.addr, r_.addr + r_.old_length};

@@ -114,6 +114,23 @@ TEST_F(AsLinux, dontunmap_unlocks_what_it_leaves) {
     EXPECT_EQ(mm::madvise(space(), moved, kPage, MADV_DONTNEED).error(), Errno::inval);
 }
 
+TEST_F(AsLinux, what_forgot_its_anon_vma_grows_with_its_own_offsets) {
+    const VirtAddr at = map_at(0, 1, PROT_READ | PROT_WRITE);
+    ASSERT_TRUE(mm::madvise(space(), at, kPage, MADV_POPULATE_WRITE));
+    const auto remap = [&](VirtAddr from, std::uint64_t pages, std::uint32_t flags, VirtAddr to) {
+        return mm::mremap(space(), {.addr = from,
+                                    .old_length = kPage,
+                                    .new_length = pages * kPage,
+                                    .flags = flags,
+                                    .new_addr = to});
+    };
+    const VirtAddr odd = at + 5 * kPage;
+    ASSERT_TRUE(remap(at, 1, MREMAP_MAYMOVE | MREMAP_FIXED, odd));
+    ASSERT_TRUE(remap(odd, 1, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, at + 9 * kPage));
+    ASSERT_TRUE(remap(odd, 3, 0, VirtAddr(0)));
+    EXPECT_EQ(maps(at), "5-8 rw-p\n9-10 rw-p\n");
+}
+
 TEST_F(AsLinux, break_does_not_shrink_where_nothing_of_the_heap_is_left) {
     const VirtAddr base(0x50'0000);
     space().start_brk.set(base);
