@@ -89,6 +89,9 @@ std::uint64_t raise_descriptor_limit() {
     return guest;
 }
 
+/// Of the server's threads. Not RLIMIT_STACK: that is meant for the guest.
+constexpr std::size_t kThreadStackBytes = std::size_t{8} << 20;
+
 /// Raises a soft limit as far as may be, for a while.
 class RaisedLimit {
   public:
@@ -188,6 +191,7 @@ class Run {
         if (!host_signals_.take_over() || !install_notice_handler()) {
             return fail("signals", std::strerror(errno));
         }
+        if (!sync::set_thread_stack_bytes(kThreadStackBytes)) return fail("threads", "no stacks");
         // The limit is for the guest's files; ours that hold memory are files, too.
         const RaisedLimit limit(RLIMIT_FSIZE);
         auto machine = api::Machine::create({.memory_bytes = options_.memory_bytes});

@@ -60,24 +60,16 @@ lockdep::ThreadLocks& lockdep::this_thread_locks() {
 }
 #endif
 
-namespace {
-
-/// Not RLIMIT_STACK, which is meant for somebody else: the program that this process runs.
-constexpr std::size_t kStackBytes = std::size_t{8} << 20;
-
-bool set_stack_size() {
+bool set_thread_stack_bytes(std::size_t bytes) noexcept {
     pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    const bool set = pthread_attr_setstacksize(&attributes, kStackBytes) == 0 &&
+    if (pthread_attr_init(&attributes) != 0) return false;
+    const bool set = pthread_attr_setstacksize(&attributes, bytes) == 0 &&
                      pthread_setattr_default_np(&attributes) == 0;
     pthread_attr_destroy(&attributes);
     return set;
 }
 
-}  // namespace
-
 Result<Thread> Thread::start(std::function<void()> body) noexcept {
-    [[maybe_unused]] static const bool stack_size_set = set_stack_size();
     try {
         return Thread(std::thread(std::move(body)));
     } catch (const std::system_error&) {

@@ -47,6 +47,11 @@ class Thread {
     std::thread thread_;
 };
 
+/// The stack of every thread that this process starts from now on, in bytes; until then RLIMIT_STACK
+/// says it. For a program that owns its process, not for the library: whoever else starts threads
+/// here is concerned, too. @return false if the size is refused (pthread_setattr_default_np(3))
+bool set_thread_stack_bytes(std::size_t bytes) noexcept;
+
 /// Binds the calling thread to one CPU; a hint, failure is ignored.
 void pin_this_thread(unsigned cpu) noexcept;
 
