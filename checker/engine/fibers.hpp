@@ -15,6 +15,8 @@ class Fiber {
   private:
     friend class Switcher;
     void* context_ = nullptr;
+    const void* stack_ = nullptr;
+    std::size_t bytes_ = 0;
     void (*body_)(void*) = nullptr;
     void* argument_ = nullptr;
 };
@@ -30,6 +32,10 @@ class Switcher {
     [[noreturn]] void leave();
 
     Fiber* current() const { return current_; }
+
+    /// First on the stack that was switched to. `context` is where `from` goes on.
+    /// @param fake_stack  AddressSanitizer's, of the fiber that goes on
+    static void arrive(Fiber& from, void* context, void* fake_stack);
 
   private:
     Fiber root_;

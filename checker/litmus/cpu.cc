@@ -158,7 +158,7 @@ void Cpu::evaluate(const Instruction& instruction) {
         refuse(instruction, "division by zero");
     }
     if ((op == Op::shift_left || op == Op::shift_right) && (b.value < 0 || b.value > 63)) {
-        refuse(instruction, "a shift by " + std::to_string(b.value));
+        refuse(instruction, "a shift by {}", b.value);
     }
     const bool unary = op <= Op::logical_not;
     slots_[instruction.result] = {compute(op, a.value, b.value), a.loads | (unary ? 0 : b.loads)};
@@ -171,14 +171,12 @@ unsigned Cpu::pointee(const Instruction& instruction, VariableKind kind) {
     const Known& pointer = slots_[instruction.a];
     const auto variable = world_->variable_at(pointer.value);
     if (!variable) {
-        refuse(instruction, "P" + std::to_string(number_) + " uses " +
-                                std::to_string(pointer.value) + " as an address");
+        refuse(instruction, "P{} uses {} as an address", number_, pointer.value);
     }
     const Variable& found = world_->test->variables[*variable];
     const VariableKind actual = found.kind.value_or(VariableKind::word);
     if (actual != kind) {
-        refuse(instruction, found.name + " is " + std::string(name_of(actual)) + ", not " +
-                                std::string(name_of(kind)));
+        refuse(instruction, "{} is {}, not {}", found.name, name_of(actual), name_of(kind));
     }
     depends(pointer.loads);
     return *variable;
@@ -296,8 +294,7 @@ void Cpu::lock(const Instruction& instruction) {
             return;
         case Op::unlock:
             if (held_[variable] == 0) {
-                refuse(instruction,
-                       "P" + std::to_string(number_) + " unlocks what it has not locked");
+                refuse(instruction, "P{} unlocks what it has not locked", number_);
             }
             held_[variable] = 0;
             return sfc_unlock(at, SFC_LOCK_SPIN, &instruction);
@@ -344,12 +341,6 @@ void Cpu::read_side(const Instruction& instruction) {
         default:
             return sfc_synchronize_rcu(domain, &instruction);
     }
-}
-
-void Cpu::refuse(const Instruction& instruction, std::string what) {
-    world_->refused = Error{instruction.place, std::move(what)};
-    sfc_fail("refused", &instruction);
-    __builtin_unreachable();  // the execution has ended
 }
 
 }  // namespace surefoot::litmus

@@ -7,7 +7,10 @@
 #include <optional>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "litmus/program.hpp"
+#include "surefoot/checker/engine.h"
 
 namespace surefoot::litmus {
 
@@ -67,7 +70,15 @@ class Cpu {
     unsigned pointee(const Instruction& instruction, VariableKind kind);
     void depends(Loads loads) const;
     void* word(unsigned variable) const { return world_->words + variable; }
-    [[noreturn]] void refuse(const Instruction& instruction, std::string what);
+    /// Ends the execution. Nothing on this stack is destroyed: the text is made in here, so that the
+    /// caller holds none.
+    template <class... Values>
+    [[noreturn]] void refuse(const Instruction& instruction, fmt::format_string<const Values&...> what,
+                             const Values&... values) {
+        world_->refused = Error{instruction.place, fmt::format(what, values...)};
+        sfc_fail("refused", &instruction);
+        __builtin_unreachable();  // the execution has ended
+    }
 
     World* world_;
     const Process* process_;
