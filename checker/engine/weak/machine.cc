@@ -170,18 +170,23 @@ bool Machine::can_run(Task& task) {
 }
 
 void Machine::extend(Task& task) {
-    const Event event = announced(task);
+    dead_ = !branch(announced(task));
+    if (dead_) return;
+    const Event& added = *graph_.events().back();
+    // Either may leave this stack for good: it holds nothing.
+    watch_spinning(added);
+    if (!added.waits) answer(task, added);
+}
+
+bool Machine::branch(const Event& event) {
     std::vector<Graph> ways = extensions(graph_, event);
     for (Graph& other : revisits(graph_, event))
         more_->push_back(std::move(other));
-    dead_ = ways.empty();
-    if (dead_) return;
+    if (ways.empty()) return false;
     for (std::size_t i = ways.size(); i-- > 1;)
         more_->push_back(std::move(ways[i]));
     graph_ = std::move(ways.front());
-    const Event& added = *graph_.events().back();
-    watch_spinning(added);
-    if (!added.waits) answer(task, added);
+    return true;
 }
 
 Event Machine::announced(Task& task) {

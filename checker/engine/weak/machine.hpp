@@ -117,6 +117,8 @@ class Machine final : public Executor {
     void catch_up(Task& task);
     bool can_run(Task& task);
     void extend(Task& task);
+    /// Goes on with one of the graphs that `event` makes; the others are for later. False if none is.
+    bool branch(const Event& event);
     Event announced(Task& task);
     void answer(Task& task, const Event& event);
     void watch_spinning(const Event& event);

@@ -76,7 +76,7 @@ class Order {
     bool holds() const {
         Relation link = links();
         const Relation direct = link;
-        while (link |= through_fences(link) * direct)
+        while ((link |= through_fences(link) * direct))
             continue;
         return through_fences(link).irreflexive() && (!has_section_ || no_section_spans(link));
     }

@@ -196,11 +196,11 @@ class Data {
 
 class Mutex {
   public:
-    void lock() { sfc_lock(this, SFC_LOCK_SLEEP, nullptr); }
-    bool try_lock() { return sfc_trylock(this, SFC_LOCK_SLEEP, nullptr); }
-    void unlock() { sfc_unlock(this, SFC_LOCK_SLEEP, nullptr); }
-    void lock_shared() { sfc_lock_shared(this, SFC_LOCK_SLEEP, nullptr); }
-    void unlock_shared() { sfc_unlock_shared(this, SFC_LOCK_SLEEP, nullptr); }
+    void lock() { sfc_lock(&identity_, SFC_LOCK_SLEEP, nullptr); }
+    bool try_lock() { return sfc_trylock(&identity_, SFC_LOCK_SLEEP, nullptr); }
+    void unlock() { sfc_unlock(&identity_, SFC_LOCK_SLEEP, nullptr); }
+    void lock_shared() { sfc_lock_shared(&identity_, SFC_LOCK_SLEEP, nullptr); }
+    void unlock_shared() { sfc_unlock_shared(&identity_, SFC_LOCK_SLEEP, nullptr); }
 
   private:
     std::uint64_t identity_ = 0;  // the lock is this address; nothing is stored
@@ -208,9 +208,9 @@ class Mutex {
 
 class Spinlock {
   public:
-    void lock() { sfc_lock(this, SFC_LOCK_SPIN, nullptr); }
-    bool try_lock() { return sfc_trylock(this, SFC_LOCK_SPIN, nullptr); }
-    void unlock() { sfc_unlock(this, SFC_LOCK_SPIN, nullptr); }
+    void lock() { sfc_lock(&identity_, SFC_LOCK_SPIN, nullptr); }
+    bool try_lock() { return sfc_trylock(&identity_, SFC_LOCK_SPIN, nullptr); }
+    void unlock() { sfc_unlock(&identity_, SFC_LOCK_SPIN, nullptr); }
 
   private:
     std::uint64_t identity_ = 0;
