@@ -11,7 +11,6 @@ namespace {
 
 using sync::Order;
 constexpr VirtAddr kData = Machine::kData;
-constexpr std::uint32_t kUser = FaultCode::kUser;
 
 /// Holds a fill between its walk and its host_map, lets a shootdown of the page begin, and lets
 /// the fill go on when the shootdown has returned or, if it must wait, when it waits.
