@@ -3,7 +3,7 @@
 
 #include "engine/abi.hpp"
 
-#include "engine/executor.hpp"
+#include "engine/machine/executor.hpp"
 
 #define SFC_ENTRY extern "C" __attribute__((force_align_arg_pointer, visibility("default")))
 #define SFC_CALLER(pc) ((pc) != nullptr ? (pc) : __builtin_return_address(0))

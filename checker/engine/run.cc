@@ -9,10 +9,10 @@
 
 #include "engine/abi.hpp"
 #include "engine/jobs.hpp"
-#include "engine/machine.hpp"
-#include "engine/replay.hpp"
-#include "engine/search.hpp"
-#include "engine/watchdog.hpp"
+#include "engine/machine/machine.hpp"
+#include "engine/machine/watchdog.hpp"
+#include "engine/search/replay.hpp"
+#include "engine/search/search.hpp"
 #include "engine/weak/search.hpp"
 #include "surefoot/checker/checker.hpp"
 

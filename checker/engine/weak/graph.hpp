@@ -10,7 +10,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/step.hpp"
+#include "engine/machine/step.hpp"
 #include "engine/weak/view.hpp"
 
 namespace surefoot::checker::engine::weak {

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/executor.hpp"
-#include "engine/fibers.hpp"
-#include "engine/memory.hpp"
+#include "engine/machine/executor.hpp"
+#include "engine/machine/fibers.hpp"
+#include "engine/machine/memory.hpp"
 #include "engine/weak/graph.hpp"
 
 namespace surefoot::checker::engine::weak {
@@ -117,7 +117,8 @@ class Machine final : public Executor {
     void catch_up(Task& task);
     bool can_run(Task& task);
     void extend(Task& task);
-    /// Goes on with one of the graphs that `event` makes; the others are for later. False if none is.
+    /// Goes on with one of the graphs that `event` makes; the others are for later. False if none
+    /// is.
     bool branch(const Event& event);
     Event announced(Task& task);
     void answer(Task& task, const Event& event);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "engine/machine.hpp"
+#include "engine/machine/machine.hpp"
 
 namespace surefoot::checker::engine {
 namespace {

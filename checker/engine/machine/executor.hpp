@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "engine/step.hpp"
+#include "engine/machine/step.hpp"
 
 namespace surefoot::checker::engine {
 

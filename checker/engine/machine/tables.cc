@@ -1,4 +1,4 @@
-#include "engine/tables.hpp"
+#include "engine/machine/tables.hpp"
 
 #include <sys/mman.h>
 

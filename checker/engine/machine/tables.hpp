@@ -7,8 +7,8 @@
 #include <deque>
 #include <vector>
 
-#include "engine/clock.hpp"
-#include "engine/step.hpp"
+#include "engine/machine/clock.hpp"
+#include "engine/machine/step.hpp"
 
 namespace surefoot::checker::engine {
 

@@ -13,7 +13,7 @@
 #include <random>
 #include <vector>
 
-#include "engine/search.hpp"
+#include "engine/search/search.hpp"
 
 namespace surefoot::checker::engine {
 

@@ -1,4 +1,4 @@
-#include "engine/reversal.hpp"
+#include "engine/search/reversal.hpp"
 
 namespace surefoot::checker::engine {
 namespace {

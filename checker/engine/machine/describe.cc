@@ -4,7 +4,7 @@
 
 #include <iterator>
 
-#include "engine/machine.hpp"
+#include "engine/machine/machine.hpp"
 
 namespace surefoot::checker::engine {
 namespace {

@@ -1,6 +1,6 @@
 // Loads, stores and read-modify-writes, and the store buffers that stores wait in.
 
-#include "engine/machine.hpp"
+#include "engine/machine/machine.hpp"
 
 namespace surefoot::checker::engine {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/sampling.hpp"
+#include "engine/search/sampling.hpp"
 
 #include <algorithm>
 

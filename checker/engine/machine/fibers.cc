@@ -1,4 +1,4 @@
-#include "engine/fibers.hpp"
+#include "engine/machine/fibers.hpp"
 
 #include <sanitizer/asan_interface.h>
 

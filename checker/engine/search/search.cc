@@ -1,11 +1,11 @@
-#include "engine/search.hpp"
+#include "engine/search/search.hpp"
 
 #include <stdexcept>
 
-#include "engine/bounded.hpp"
-#include "engine/dpor.hpp"
-#include "engine/replay.hpp"
-#include "engine/sampling.hpp"
+#include "engine/search/bounded.hpp"
+#include "engine/search/dpor.hpp"
+#include "engine/search/replay.hpp"
+#include "engine/search/sampling.hpp"
 
 namespace surefoot::checker::engine {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <deque>
 
-#include "engine/reversal.hpp"
+#include "engine/search/reversal.hpp"
 
 namespace surefoot::checker::engine {
 

@@ -1,4 +1,4 @@
-#include "engine/dpor.hpp"
+#include "engine/search/dpor.hpp"
 
 #include <algorithm>
 

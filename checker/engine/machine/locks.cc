@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/machine.hpp"
+#include "engine/machine/machine.hpp"
 
 namespace surefoot::checker::engine {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/machine.hpp"
+#include "engine/machine/machine.hpp"
 
 namespace surefoot::checker::engine {
 

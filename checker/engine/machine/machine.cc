@@ -1,4 +1,4 @@
-#include "engine/machine.hpp"
+#include "engine/machine/machine.hpp"
 
 #include <sys/mman.h>
 

@@ -1,4 +1,4 @@
-#include "engine/memory.hpp"
+#include "engine/machine/memory.hpp"
 
 #include <sys/mman.h>
 

@@ -17,9 +17,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/reversal.hpp"
-#include "engine/search.hpp"
-#include "engine/wakeup_tree.hpp"
+#include "engine/search/reversal.hpp"
+#include "engine/search/search.hpp"
+#include "engine/search/wakeup_tree.hpp"
 
 namespace surefoot::checker::engine {
 

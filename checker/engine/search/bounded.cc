@@ -1,4 +1,4 @@
-#include "engine/bounded.hpp"
+#include "engine/search/bounded.hpp"
 
 namespace surefoot::checker::engine {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/clock.hpp"
+#include "engine/machine/clock.hpp"
 #include "surefoot/checker/engine.h"
 
 namespace surefoot::checker::engine {

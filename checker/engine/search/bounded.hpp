@@ -10,7 +10,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "engine/search.hpp"
+#include "engine/search/search.hpp"
 
 namespace surefoot::checker::engine {
 

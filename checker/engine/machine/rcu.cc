@@ -2,7 +2,7 @@
 // end waits in the store buffer behind the stores of the section. A grace period is over when every
 // section that was open at its start is.
 
-#include "engine/machine.hpp"
+#include "engine/machine/machine.hpp"
 
 namespace surefoot::checker::engine {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "engine/machine.hpp"
+#include "engine/machine/machine.hpp"
 
 namespace surefoot::checker::engine {
 

@@ -1,10 +1,10 @@
-#include "engine/watchdog.hpp"
+#include "engine/machine/watchdog.hpp"
 
 #include <sys/time.h>
 #include <csignal>
 #include <cstdint>
 
-#include "engine/machine.hpp"
+#include "engine/machine/machine.hpp"
 
 namespace surefoot::checker::engine {
 namespace {

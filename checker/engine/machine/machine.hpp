@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "engine/clock.hpp"
-#include "engine/executor.hpp"
-#include "engine/fibers.hpp"
-#include "engine/memory.hpp"
-#include "engine/step.hpp"
-#include "engine/tables.hpp"
+#include "engine/machine/clock.hpp"
+#include "engine/machine/executor.hpp"
+#include "engine/machine/fibers.hpp"
+#include "engine/machine/memory.hpp"
+#include "engine/machine/step.hpp"
+#include "engine/machine/tables.hpp"
 
 namespace surefoot::checker::engine {
 

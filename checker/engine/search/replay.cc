@@ -1,4 +1,4 @@
-#include "engine/replay.hpp"
+#include "engine/search/replay.hpp"
 
 #include <charconv>
 #include <stdexcept>

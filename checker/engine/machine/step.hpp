@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "engine/clock.hpp"
+#include "engine/machine/clock.hpp"
 #include "surefoot/checker/engine.h"
 
 namespace surefoot::checker::engine {
