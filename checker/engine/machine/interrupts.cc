@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/machine/machine.hpp"
+#include "engine/machine/values.hpp"
 
 namespace surefoot::checker::engine {
 

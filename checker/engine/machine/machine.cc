@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/machine/values.hpp"
+
 namespace surefoot::checker::engine {
 namespace {
 

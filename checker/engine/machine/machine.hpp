@@ -321,7 +321,6 @@ class Machine final : public Executor {
     bool is_own(Stamp write, unsigned proc) const;
     static bool has_buffered(const Cpu& cpu, unsigned proc);
     Stamp last_drain_of(const Cpu& cpu, unsigned proc) const;
-    bool answers(const Op& op, std::uint64_t value) const;
     void watch_spinning(Task& task, const Op& op, Stamp from);
 
     // locks (locks.cc)

@@ -1,74 +1,10 @@
 // Loads, stores and read-modify-writes, and the store buffers that stores wait in.
 
 #include "engine/machine/machine.hpp"
+#include "engine/machine/values.hpp"
 
 namespace surefoot::checker::engine {
 namespace {
-
-std::uint64_t read_memory(Address address, unsigned size) {
-    std::uint64_t value = 0;
-    switch (size) {
-        case 1:
-            return *reinterpret_cast<const std::uint8_t*>(address);
-        case 2:
-            return *reinterpret_cast<const std::uint16_t*>(address);
-        case 4:
-            return *reinterpret_cast<const std::uint32_t*>(address);
-        case 8:
-            return *reinterpret_cast<const std::uint64_t*>(address);
-        default:
-            __builtin_memcpy(&value, reinterpret_cast<const void*>(address), size);
-    }
-    return value;
-}
-
-void write_memory(Address address, unsigned size, std::uint64_t value) {
-    switch (size) {
-        case 1:
-            *reinterpret_cast<std::uint8_t*>(address) = static_cast<std::uint8_t>(value);
-            break;
-        case 2:
-            *reinterpret_cast<std::uint16_t*>(address) = static_cast<std::uint16_t>(value);
-            break;
-        case 4:
-            *reinterpret_cast<std::uint32_t*>(address) = static_cast<std::uint32_t>(value);
-            break;
-        case 8:
-            *reinterpret_cast<std::uint64_t*>(address) = value;
-            break;
-        default:
-            __builtin_memcpy(reinterpret_cast<void*>(address), &value, size);
-    }
-}
-
-std::uint64_t cut(std::uint64_t value, unsigned size) {
-    return size >= 8 ? value : value & ((std::uint64_t{1} << (8 * size)) - 1);
-}
-
-std::uint64_t changed(const Op& op, std::uint64_t before) {
-    switch (op.kind) {
-        case Kind::cas:
-            return before == op.a ? op.b : before;
-        case Kind::rmw_call:
-            return op.change(before, op.context);
-        default:
-            break;
-    }
-    switch (op.sub) {
-        case SFC_ADD:
-            return before + op.a;
-        case SFC_SUB:
-            return before - op.a;
-        case SFC_AND:
-            return before & op.a;
-        case SFC_OR:
-            return before | op.a;
-        case SFC_XOR:
-            return before ^ op.a;
-        default:
-            return op.a;
-    }
-}
 
 /// How often a load may find the same store before its loop is taken to be waiting.
 constexpr std::uint32_t kSpinLimit = 200;
@@ -104,24 +40,6 @@ std::uint64_t Machine::read_word(const Task& task, const Op& op) const {
             return cut(entry->value >> (8 * (op.address - entry->address)), op.size);
     }
     return read_memory(op.address, op.size);
-}
-
-bool Machine::answers(const Op& op, std::uint64_t value) const {
-    value &= op.a;
-    switch (op.sub) {
-        case SFC_EQ:
-            return value == op.b;
-        case SFC_NE:
-            return value != op.b;
-        case SFC_LT:
-            return value < op.b;
-        case SFC_LE:
-            return value <= op.b;
-        case SFC_GT:
-            return value > op.b;
-        default:
-            return value >= op.b;
-    }
 }
 
 /// Whether the write came from this process's own store buffer: reading it is no meeting of
@@ -246,9 +164,8 @@ void Machine::do_direct_store(Task& task, Op& op) {
 void Machine::do_rmw(Task& task, Op& op) {
     Word& word = tables_.word(op.address, op.size);
     const std::uint64_t before = read_memory(op.address, op.size);
-    const std::uint64_t value = cut(changed(op, before), op.size);
-    const bool writes =
-        op.kind == Kind::rmw || (op.kind == Kind::cas ? before == op.a : before != value);
+    const std::optional<std::uint64_t> value = stored(op, before);
+    const bool writes = value.has_value();
     Event& event = begin(task.proc, op.kind, op.pc);
     if (buffered()) after(last_[cpus_[task.cpu].drain]);
     if (fresh_) {
@@ -262,8 +179,8 @@ void Machine::do_rmw(Task& task, Op& op) {
     }
     op.result = before;
     if (writes) {
-        wrote(word, event, before, value);
-        write_memory(op.address, op.size, value);
+        wrote(word, event, before, *value);
+        write_memory(op.address, op.size, *value);
         task.spins = 0;
     } else {
         if (fresh_)
@@ -380,7 +297,7 @@ std::uint64_t Machine::modify(Op& op) {
         return op.result;
     }
     const std::uint64_t before = read_memory(op.address, op.size);
-    write_memory(op.address, op.size, changed(op, before));
+    if (const auto value = stored(op, before)) write_memory(op.address, op.size, *value);
     return before;
 }
 

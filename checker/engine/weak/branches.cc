@@ -2,47 +2,10 @@
 
 #include <algorithm>
 
+#include "engine/machine/values.hpp"
+
 namespace surefoot::checker::engine::weak {
 namespace {
-
-std::uint64_t cut(std::uint64_t value, unsigned size) {
-    return size >= 8 || size == 0 ? value : value & ((std::uint64_t{1} << (8 * size)) - 1);
-}
-
-bool compares(const Op& op, std::uint64_t value) {
-    value &= op.a;
-    switch (op.sub) {
-        case SFC_EQ:
-            return value == op.b;
-        case SFC_NE:
-            return value != op.b;
-        case SFC_LT:
-            return value < op.b;
-        case SFC_LE:
-            return value <= op.b;
-        case SFC_GT:
-            return value > op.b;
-        default:
-            return value >= op.b;
-    }
-}
-
-std::uint64_t operated(const Op& op, std::uint64_t before) {
-    switch (op.sub) {
-        case SFC_ADD:
-            return before + op.a;
-        case SFC_SUB:
-            return before - op.a;
-        case SFC_AND:
-            return before & op.a;
-        case SFC_OR:
-            return before | op.a;
-        case SFC_XOR:
-            return before ^ op.a;
-        default:
-            return op.a;
-    }
-}
 
 bool only_writes(Kind kind) {
     return kind == Kind::store || kind == Kind::unlock || kind == Kind::downgrade;
@@ -57,7 +20,7 @@ Event reading(Event event, const Event* source, std::uint64_t initial) {
     event.waits = has_to_wait(event.op, event.read);
     const auto value = written(event.op, event.read);
     event.writes = value.has_value();
-    if (value) event.written = cut(*value, event.op.size);
+    event.written = value.value_or(0);
     const bool only_loads = event.op.kind == Kind::load || event.op.kind == Kind::await;
     if (event.writes || only_loads)
         event.order = event.op.order;
@@ -70,7 +33,7 @@ Event reading(Event event, const Event* source, std::uint64_t initial) {
 Event writing(Event event) {
     event.writes = true;
     event.order = event.op.order;
-    event.written = cut(*written(event.op, 0), event.op.size);
+    event.written = *written(event.op, 0);
     return event;
 }
 
@@ -209,16 +172,6 @@ void revisit(const Graph& graph, const Event& write, std::vector<Graph>& results
 
 std::optional<std::uint64_t> written(const Op& op, std::uint64_t before) {
     switch (op.kind) {
-        case Kind::store:
-            return op.a;
-        case Kind::rmw:
-            return operated(op, before);
-        case Kind::cas:
-            return before == op.a ? std::optional(op.b) : std::nullopt;
-        case Kind::rmw_call: {
-            const std::uint64_t value = op.change(before, op.context);
-            return value != before ? std::optional(value) : std::nullopt;
-        }
         case Kind::lock:
         case Kind::try_lock:
             return before == kFree ? std::optional(kWriter) : std::nullopt;
@@ -232,14 +185,14 @@ std::optional<std::uint64_t> written(const Op& op, std::uint64_t before) {
         case Kind::unlock_shared:
             return before - 1;
         default:
-            return std::nullopt;
+            return stored(op, before);
     }
 }
 
 bool has_to_wait(const Op& op, std::uint64_t value) {
     switch (op.kind) {
         case Kind::await:
-            return !compares(op, value);
+            return !answers(op, value);
         case Kind::lock:
         case Kind::lock_shared:
             return !written(op, value);

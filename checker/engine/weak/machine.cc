@@ -3,23 +3,13 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 
+#include "engine/machine/values.hpp"
 #include "engine/weak/branches.hpp"
 
 namespace surefoot::checker::engine::weak {
 namespace {
-
-std::uint64_t read_memory(Address address, unsigned size) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, reinterpret_cast<const void*>(address), size);
-    return value;
-}
-
-void write_memory(Address address, unsigned size, std::uint64_t value) {
-    std::memcpy(reinterpret_cast<void*>(address), &value, size);
-}
 
 bool is_lock(Kind kind) {
     switch (kind) {
