@@ -51,8 +51,8 @@ class Relation {
 struct Point {
     enum class Kind : std::uint8_t { fence, grace, section };
     Kind kind;
-    const Event* leave;
-    View enter;  // happens before the place where a path enters
+    const Event* leave;  // the path goes on with this one, or with what it happens before
+    View enter;          // happens before the place where a path enters
 };
 
 /// An access and its place in the order of its word's writes: that of the write, or of the source.
@@ -84,17 +84,34 @@ class Order {
   private:
     void find_points() {
         for (const auto& event : graph_.events()) {
-            if (event->full) {
-                View enter = event->before;
-                if (event->word != kNoWord) enter.add(event->task, event->place);
-                const bool grace = event->op.kind == Kind::grace_start;
-                points_.push_back(
-                    {grace ? Point::Kind::grace : Point::Kind::fence, event.get(), enter});
+            if (event->op.kind == Kind::rcu_lock) {
+                points_.push_back({Point::Kind::section, event.get(), end_of_section(*event)});
+                has_section_ = true;
+            } else if (event->op.kind == Kind::grace_start) {
+                points_.push_back({Point::Kind::grace, event.get(), event->before});
+            } else if (event->full && event->word != kNoWord) {
+                find_fences_around(*event);
+            } else if (event->full) {
+                points_.push_back({Point::Kind::fence, event.get(), event->before});
             }
-            if (event->op.kind != Kind::rcu_lock) continue;
-            points_.push_back({Point::Kind::section, event.get(), end_of_section(*event)});
-            has_section_ = true;
         }
+    }
+
+    /// A path may lead from the fence in front of the access to the one behind it, but not back.
+    void find_fences_around(const Event& access) {
+        points_.push_back({Point::Kind::fence, &access, seen_before(access)});
+        if (access.place + 1 == graph_.count(access.task)) return;  // no path leaves it
+        View enter = access.before;
+        enter.add(access.task, access.place);
+        points_.push_back(
+            {Point::Kind::fence, graph_.at(access.task, access.place + 1), enter});
+    }
+
+    /// What the task had seen before the access, acquired or not.
+    View seen_before(const Event& access) const {
+        View seen = access.after != nullptr ? access.after->then.seen : View{};
+        if (access.place != 0) seen |= graph_.at(access.task, access.place - 1)->then.seen;
+        return seen;
     }
 
     /// What comes before the section's end, acquired or not. One that is still open ends after all
@@ -115,8 +132,7 @@ class Order {
         for (std::size_t from = 0; from < points_.size(); ++from) {
             const Earliest earliest = after(*points_[from].leave);
             for (std::size_t to = 0; to < points_.size(); ++to) {
-                const bool same = from == to && points_[to].kind != Point::Kind::section;
-                if ((!same && in(points_[to].enter, *points_[from].leave)) ||
+                if (in(points_[to].enter, *points_[from].leave) ||
                     reaches(earliest, points_[to].enter))
                     link.add(from, to);
             }
