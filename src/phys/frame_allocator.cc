@@ -20,6 +20,31 @@ Pfn buddy_of(Pfn pfn, unsigned order) { return Pfn(pfn.raw() ^ block_frames(orde
 
 }  // namespace
 
+/// While one lives, no cache holds a frame: what is free is in the zone, where one look under its
+/// lock finds it. Emptying the caches one by one would not do, since frames move on to caches that
+/// were already visited.
+class FrameAllocator::ClosedCaches {
+  public:
+    explicit ClosedCaches(FrameAllocator& frames) : frames_(frames) {
+        frames_.caches_.for_each([this](Cache& cache) {
+            sync::Guard guard(cache.lock);
+            ++cache.closed;
+            frames_.spill(cache, cache.count);
+        });
+    }
+    ~ClosedCaches() {
+        frames_.caches_.for_each([](Cache& cache) {
+            sync::Guard guard(cache.lock);
+            --cache.closed;
+        });
+    }
+    ClosedCaches(const ClosedCaches&) = delete;
+    ClosedCaches& operator=(const ClosedCaches&) = delete;
+
+  private:
+    FrameAllocator& frames_;
+};
+
 FrameAllocator::FrameAllocator(Arena& arena, sync::FailPlan* plan) : arena_(arena), plan_(plan) {}
 
 FrameAllocator::~FrameAllocator() { SF_ASSERT(in_use() == 0); }
@@ -28,8 +53,7 @@ Pfn FrameAllocator::alloc(Fill fill) {
     if (sync::should_fail(plan_)) return Pfn::none();
     Pfn pfn = take_cached();
     if (!pfn) {
-        // The last free frames may sit in other slots' caches.
-        drain_all();
+        const ClosedCaches closed(*this);
         pfn = take_cached();
     }
     return pfn ? prepare(pfn, 0, fill) : Pfn::none();
@@ -41,7 +65,7 @@ Pfn FrameAllocator::alloc_block(unsigned order, Fill fill) {
     if (sync::should_fail(plan_)) return Pfn::none();
     Pfn pfn = take_counted_block(order);
     if (!pfn) {
-        drain_all();
+        const ClosedCaches closed(*this);
         pfn = take_counted_block(order);
     }
     return pfn ? prepare(pfn, order, fill) : Pfn::none();
@@ -60,7 +84,7 @@ Pfn FrameAllocator::take_cached() {
     Cache& mine = caches_.mine();
     sync::Guard guard(mine.lock);
     if (mine.count == 0 && !refill(mine)) return Pfn::none();
-    ++mine.allocated;
+    mine.add_allocated(1);
     return mine.frames[--mine.count];
 }
 
@@ -99,9 +123,10 @@ void FrameAllocator::free(Pfn pfn) {
 }
 
 void FrameAllocator::give_cached(Cache& mine, Pfn pfn) {
-    if (mine.count == kCacheMax) spill(mine);
-    --mine.allocated;
+    if (mine.count == kCacheMax) spill(mine, kBatch);
+    mine.add_allocated(-1);
     mine.frames[mine.count++] = pfn;
+    if (mine.closed != 0) [[unlikely]] spill(mine, mine.count);
 }
 
 void FrameAllocator::put_all(std::span<const std::uint32_t> pfns) {
@@ -125,10 +150,11 @@ unsigned FrameAllocator::refill_order(std::size_t wanted) const {
 }
 
 bool FrameAllocator::refill(Cache& cache) {
+    const std::size_t batch = cache.closed != 0 ? 1 : kBatch;
     sync::Guard guard(zone_);
     std::size_t got = 0;
-    while (got < kBatch) {
-        const unsigned order = refill_order(kBatch - got);
+    while (got < batch) {
+        const unsigned order = refill_order(batch - got);
         const Pfn pfn = take_block(order);
         // None may mean that the arena's end is smaller than this: it is listed now, for the retry.
         if (!pfn) break;
@@ -142,21 +168,12 @@ bool FrameAllocator::refill(Cache& cache) {
     return got > 0;
 }
 
-void FrameAllocator::spill(Cache& cache) {
+void FrameAllocator::spill(Cache& cache, std::size_t n) {
     sync::Guard guard(zone_);
-    for (std::size_t i = 0; i < kBatch; ++i)
+    for (std::size_t i = 0; i < n; ++i)
         return_block(cache.frames[i], 0);
-    std::copy(cache.frames.begin() + kBatch, cache.frames.end(), cache.frames.begin());
-    cache.count -= kBatch;
-}
-
-void FrameAllocator::drain_all() {
-    caches_.for_each([this](Cache& cache) {
-        sync::Guard guard(cache.lock);
-        sync::Guard zone(zone_);
-        while (cache.count > 0)
-            return_block(cache.frames[--cache.count], 0);
-    });
+    std::copy(cache.frames.begin() + n, cache.frames.begin() + cache.count, cache.frames.begin());
+    cache.count -= n;
 }
 
 Pfn FrameAllocator::take_block(unsigned order) {
@@ -251,13 +268,14 @@ bool FrameAllocator::poison_intact(Pfn pfn, unsigned order) const {
 
 std::uint64_t FrameAllocator::in_use() const {
     std::int64_t sum = 0;
-    caches_.for_each([&](const Cache& cache) { sum += cache.allocated; });
+    caches_.for_each([&](const Cache& cache) { sum += cache.allocated.load(Order::relaxed); });
     sync::Guard guard(zone_);
-    return static_cast<std::uint64_t>(sum + blocks_in_use_);
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, sum + blocks_in_use_));
 }
 
 const char* FrameAllocator::check() {
-    drain_all();
+    const std::uint64_t used = in_use();
+    const ClosedCaches closed(*this);
     sync::Guard guard(zone_);
     std::uint64_t free = 0;
     for (unsigned order = 0; order <= kMaxOrder; ++order) {
@@ -272,9 +290,7 @@ const char* FrameAllocator::check() {
             prev = pfn;
         }
     }
-    std::int64_t used = blocks_in_use_;
-    caches_.for_each([&](const Cache& cache) { used += cache.allocated; });
-    if (free + static_cast<std::uint64_t>(used) != fresh_.raw()) return "frames are lost";
+    if (free + used != fresh_.raw()) return "frames are lost";
     return "";
 }
 

@@ -26,7 +26,7 @@ class FrameAllocator {
 
     /// One frame with refcount 1, mapcount 0 and no flags.
     /// Locks: any page-table lock may be held.
-    /// @return Pfn::none() when there is none
+    /// @return Pfn::none() when there was a moment during the call at which none was free
     Pfn alloc(Fill fill);
     /// 2^order frames, aligned to their size; refcount 1 on the first.
     Pfn alloc_block(unsigned order, Fill fill);
@@ -47,7 +47,8 @@ class FrameAllocator {
     /// Drops one reference of each; one hold of the cache's lock for all. For many frames.
     void put_all(std::span<const std::uint32_t> pfns);
 
-    /// Frames given out and not freed. Exact when no other thread is in a call.
+    /// Frames given out and not freed. Exact when no other thread is in a call; the counters are
+    /// read one after the other, so a frame that moves meanwhile counts twice or not at all.
     std::uint64_t in_use() const;
     std::uint64_t nr_frames() const { return arena_.nr_frames(); }
     /// A non-empty text names a broken list, count or a write to a free frame. Quiescent.
@@ -60,9 +61,16 @@ class FrameAllocator {
     struct Cache {
         sync::SpinLock<sync::LockId::leaf> lock;
         std::size_t count = 0;
-        std::int64_t allocated = 0;
+        /// How many `ClosedCaches` want this one empty.
+        unsigned closed = 0;
+        sync::Atomic<std::int64_t> allocated{0};  // for `in_use`, which takes no lock
         std::array<Pfn, kCacheMax> frames;
+
+        void add_allocated(std::int64_t n) {
+            allocated.store(allocated.load(Order::relaxed) + n, Order::relaxed);
+        }
     };
+    class ClosedCaches;
 
     Pfn take_cached();
     void give_cached(Cache& mine, Pfn pfn) SF_MUST_HOLD(mine.lock);
@@ -72,8 +80,8 @@ class FrameAllocator {
     bool refill(Cache& cache);
     /// Up to `wanted` frames at once, but the smallest blocks first: large ones stay whole.
     unsigned refill_order(std::size_t wanted) const SF_MUST_HOLD(zone_);
-    void spill(Cache& cache);
-    void drain_all();
+    /// Gives the first n back to the zone.
+    void spill(Cache& cache, std::size_t n);
     Pfn take_block(unsigned order) SF_MUST_HOLD(zone_);
     void return_block(Pfn pfn, unsigned order) SF_MUST_HOLD(zone_);
     Pfn carve() SF_MUST_HOLD(zone_);

@@ -45,7 +45,7 @@ TEST(PageTableThreads, table_stays_intact_until_its_reader_leaves) {
 
 TEST(PageTableThreads, all_install_one_table) {
     for (int round = 0; round < 30; ++round) {
-        World world(Format(), 64);
+        World world;
         sync::Atomic<unsigned> arrived{0};
         Threads(4, [&](unsigned) {
             const HeldMmap held(world.mmap_lock);

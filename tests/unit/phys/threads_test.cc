@@ -49,6 +49,37 @@ TEST(FrameAllocatorThreads, no_frame_has_two_owners) {
     EXPECT_STREQ(frames.check(), "");
 }
 
+/// Each thread may own its share of the arena, and never owns more. Free frames wander between
+/// the caches meanwhile.
+TEST(FrameAllocatorThreads, who_stays_within_its_share_gets_every_frame) {
+    constexpr unsigned kThreads = 8;
+    constexpr std::size_t kShare = 2;
+    TestArena memory(kThreads * kShare);
+    FrameAllocator frames(memory.arena);
+    const std::uint64_t seed = test_seed();
+    sync::Atomic<unsigned> refused{0};
+    Threads(kThreads, [&](unsigned self) {
+        std::mt19937_64 random(seed + self);
+        std::vector<Pfn> mine;
+        for (unsigned step = 0; step < 300'000; ++step) {
+            if (mine.size() < kShare && random() % 4 != 0) {
+                if (const Pfn pfn = frames.alloc(Fill::none)) {
+                    mine.push_back(pfn);
+                } else {
+                    refused.fetch_add(1, Order::relaxed);
+                }
+            } else if (!mine.empty()) {
+                frames.put(mine.back());
+                mine.pop_back();
+            }
+        }
+        for (const Pfn pfn : mine)
+            frames.put(pfn);
+    }).join();
+    EXPECT_EQ(refused.load(Order::relaxed), 0U);
+    EXPECT_STREQ(frames.check(), "");
+}
+
 #ifdef SF_RELEASE
 static_assert(sizeof(Frame) <= 32, "half of Linux's struct page");
 #endif
