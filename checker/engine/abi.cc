@@ -115,6 +115,13 @@ SFC_ENTRY void sfc_fence(sfc_fence_kind kind, const void* pc) {
     active->fence(kind, SFC_CALLER(pc));
 }
 
+SFC_ENTRY void sfc_plain_read(const void* address, size_t size, const void* pc) {
+    if (running()) active->plain(as_address(address), size, false, SFC_CALLER(pc));
+}
+SFC_ENTRY void sfc_plain_write(const void* address, size_t size, const void* pc) {
+    if (running()) active->plain(as_address(address), size, true, SFC_CALLER(pc));
+}
+
 SFC_ENTRY sfc_token sfc_last_load(void) { return active->last_load(); }
 SFC_ENTRY void sfc_address_depends(sfc_token load) { active->address_depends(load); }
 

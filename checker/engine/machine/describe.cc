@@ -46,6 +46,7 @@ constexpr const char* kNames[] = {"step",
                                   "translate",
                                   "invalidate TLB",
                                   "free",
+                                  "plain accesses end",
                                   "drained"};
 static_assert(std::size(kNames) == static_cast<std::size_t>(Kind::drain) + 1);
 
@@ -59,16 +60,18 @@ std::string detail(const Event& event) {
 
 }  // namespace
 
+std::string Machine::name_or_number(unsigned proc) const {
+    const ProcInfo& info = proc_info_[proc];
+    if (info.drain) return fmt::format("CPU {}", info.index);
+    const char* const name = tasks_[info.index].name;
+    return name != nullptr ? name : fmt::format("task {}", info.index);
+}
+
 std::string Machine::describe() const {
     std::string text;
     for (std::uint32_t i = 0; i < depth_; ++i) {
         const Event& event = trace_[i];
-        const ProcInfo& info = proc_info_[event.proc];
-        const char* const task = name_of(event.proc);
-        const std::string who = info.drain        ? fmt::format("CPU {}", info.index)
-                                : task != nullptr ? task
-                                                  : fmt::format("task {}", info.index);
-        text += fmt::format("{:>4} {:<12} {} {}\n", i + 1, who,
+        text += fmt::format("{:>4} {:<12} {} {}\n", i + 1, name_or_number(event.proc),
                             kNames[static_cast<int>(event.kind)], detail(event));
     }
     return text;

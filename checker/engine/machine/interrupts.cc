@@ -27,6 +27,7 @@ void Machine::irq_enable() {
     if (!running_) return;
     Task& task = tasks_[proc_info_[current_].index];
     if (task.irqs_off == 0) return fail("interrupts are switched on that were not off", last_pc_);
+    if (task.irqs_off == 1) end_plain_accesses(task);
     --task.irqs_off;
 }
 

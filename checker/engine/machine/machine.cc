@@ -20,7 +20,11 @@ void* map_lazily(std::size_t bytes) {
 }  // namespace
 
 Machine::Machine(sfc_model model, Memory& memory, Limits limits)
-    : model_(model), memory_(memory), limits_(limits), tables_(Memory::kBase, memory.size()) {
+    : model_(model),
+      memory_(memory),
+      limits_(limits),
+      tables_(Memory::kBase, memory.size()),
+      shadow_(Memory::kBase, memory.size()) {
     // Zero beyond the width of a clock is what map_lazily() gives, and it stays so.
     trace_ = static_cast<Event*>(map_lazily((limits_.steps + 1) * sizeof(Event)));
     clocks_ = static_cast<Clock*>(map_lazily((limits_.steps + 1) * sizeof(Clock)));
@@ -38,6 +42,7 @@ Machine::~Machine() {
 
 void Machine::reset() {
     tables_.new_execution();
+    shadow_.new_execution();
     memory_.reset();
     depth_ = 0;
     std::fill_n(last_, procs_, 0);
@@ -95,6 +100,7 @@ void Machine::root_main(void* self) {
 void Machine::task_main(void* self) {
     Task& task = *static_cast<Task*>(self);
     task.body(task.argument);
+    task.machine->end_plain_accesses(task);
     task.life = Life::ended;
     if (task.starter != nullptr) task.machine->return_to_starter(task);
     task.machine->end_of_run();
@@ -224,6 +230,7 @@ bool Machine::can_run(const Task& task, const Op& op) const {
         case Kind::free_memory:
         case Kind::invalidate:
         case Kind::downgrade:
+        case Kind::spawn:
         case Kind::grace_start:
         case Kind::callback_done:
             return !buffered() || cpu.empty();
@@ -316,7 +323,7 @@ void Machine::perform(Task& task, Op& op) {
         after(last_drain_of(cpus_[other.cpu], other.proc));
     }
     if (op.kind == Kind::fence || op.kind == Kind::free_memory || op.kind == Kind::invalidate ||
-        op.kind == Kind::callback_done)
+        op.kind == Kind::spawn || op.kind == Kind::callback_done)
         if (buffered()) after(last_[cpus_[task.cpu].drain]);
     commit(event);
 }
@@ -438,13 +445,18 @@ Effect Machine::reversed(const Event& earlier, const Event& later) const {
 }
 
 void Machine::commit(Event& event) {
+    // By what was known before: this very step may come to know more.
+    const Access* const raced =
+        fresh_ && event.size != 0 && shadow_.used() ? find_plain_race(event) : nullptr;
     if (fresh_) order_candidates(event);
     last_[event.proc] = depth_ + 1;
     ++depth_;
     const ProcInfo& info = proc_info_[event.proc];
+    if (!info.drain) tasks_[info.index].touched = false;
     if (!info.drain && !tasks_[info.index].handler)
         cpus_[tasks_[info.index].cpu].owner = tasks_[info.index].number;
     if (fresh_) driver_->added(*this, depth_ - 1);
+    if (raced != nullptr) report_race(event.address, *raced, marked_access(event));
 }
 
 /// A step that still waits at the end may have been possible earlier: look for what it lost to.
@@ -510,6 +522,10 @@ unsigned Machine::spawn(void (*body)(void*), void* argument, int cpu, const char
     if (cpu < 0 || cpu >= end) {
         fail("more CPUs than " + std::to_string(SFC_MAX_CPUS), nullptr, true);
         return 0;
+    }
+    if (running_ && cpu < kCallbackCpu) {  // call_rcu() has made its step
+        Op op{.kind = Kind::spawn};
+        step(op);
     }
     const unsigned child = running_ ? tasks_[task_of(current_)].children++ : setup_children_++;
     const unsigned number = add_task(running_ ? current_ : kSetup, child, body, argument,

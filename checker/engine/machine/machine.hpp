@@ -13,6 +13,7 @@
 #include "engine/machine/executor.hpp"
 #include "engine/machine/fibers.hpp"
 #include "engine/machine/memory.hpp"
+#include "engine/machine/shadow.hpp"
 #include "engine/machine/step.hpp"
 #include "engine/machine/tables.hpp"
 
@@ -99,6 +100,7 @@ class Machine final : public Executor {
     bool is_drain(unsigned proc) const { return proc_info_[proc].drain; }
     unsigned task_of(unsigned proc) const { return proc_info_[proc].index; }
     const char* name_of(unsigned proc) const;
+    std::string name_or_number(unsigned proc) const;
     unsigned cpu_of(unsigned proc) const;
     /// Of a stuck execution: whether some task waits for more than an sfc_assume().
     bool waits_for_others() const;
@@ -133,6 +135,7 @@ class Machine final : public Executor {
     void store(Op& op) override;
     void step(Op& op) override;
     void fence(sfc_fence_kind kind, const void* pc) override;
+    void plain(Address address, std::size_t size, bool write, const void* pc) override;
     unsigned spawn(void (*body)(void*), void* argument, int cpu, const char* name) override;
     unsigned self() const override { return running_ ? tasks_[task_of(current_)].number : 0; }
     unsigned this_cpu() const override;
@@ -182,6 +185,7 @@ class Machine final : public Executor {
         std::uint8_t cpu = 0;
         std::uint8_t number = 0;
         bool handler = false;   // the interrupt side of its CPU
+        bool touched = false;   // plain data, since its latest step
         Stamp parent = 0;       // event that it begins after
         Stamp irq_section = 0;  // event that switched interrupts off
         std::uint16_t irqs_off = 0;
@@ -323,6 +327,17 @@ class Machine final : public Executor {
     Stamp last_drain_of(const Cpu& cpu, unsigned proc) const;
     void watch_spinning(Task& task, const Op& op, Stamp from);
 
+    // plain data (plain.cc)
+    void end_plain_accesses(Task& task);
+    const Clock* past_of(unsigned proc) const;
+    bool knows(const Clock* clock, const Point& point) const;
+    unsigned issuer(const Event& event) const;
+    Access marked_access(const Event& event) const;
+    const Event* find_marked_race(Address granule, const Access& access, const Clock* past);
+    const Access* find_plain_race(const Event& event);
+    std::string race_message(Address granule, const Access& earlier, const Access& later) const;
+    void report_race(Address granule, const Access& earlier, const Access& later);
+
     // locks (locks.cc)
     void do_lock(Task& task, Op& op);
     void do_try_lock(Task& task, Op& op);
@@ -367,6 +382,7 @@ class Machine final : public Executor {
     Driver* driver_ = nullptr;
     const sfc_program* program_ = nullptr;
     Tables tables_;
+    Shadow shadow_;  // plain accesses
 
     // the trace
     Event* trace_ = nullptr;

@@ -40,7 +40,7 @@ enum class Kind : std::uint8_t {
     grace_end,
     callback_done,
     rcu_barrier,
-    spawn,  // a step of the model weak alone
+    spawn,
     join,
     irq_off,
     irq_send,
@@ -50,6 +50,7 @@ enum class Kind : std::uint8_t {
     translate,
     invalidate,
     free_memory,
+    boundary,  // of plain accesses, where what comes next is no step
     drain,
 };
 

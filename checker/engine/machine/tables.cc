@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <cstring>
+#include <stdexcept>
 
 namespace surefoot::checker::engine {
 namespace {
@@ -15,18 +16,17 @@ std::size_t slot_of(Address key, std::size_t slots) {
 
 }  // namespace
 
-Tables::Tables(Address arena, std::size_t arena_bytes)
-    : arena_(arena),
-      arena_bytes_(arena_bytes),
-      arena_heads_(
-          static_cast<std::uint32_t*>(mmap(nullptr, arena_bytes / 2, PROT_READ | PROT_WRITE,
-                                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))),
-      outside_(kFirstSlots),
-      lock_slots_(kFirstSlots) {}
+GranuleMap::GranuleMap(Address arena, std::size_t arena_bytes)
+    : arena_(arena), arena_bytes_(arena_bytes), outside_(kFirstSlots) {
+    void* const got = mmap(nullptr, arena_bytes / 2, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (got == MAP_FAILED) throw std::runtime_error("no address space for the checker's tables");
+    in_arena_ = static_cast<std::uint32_t*>(got);
+}
 
-Tables::~Tables() { munmap(arena_heads_, arena_bytes_ / 2); }
+GranuleMap::~GranuleMap() { munmap(in_arena_, arena_bytes_ / 2); }
 
-std::uint32_t& Tables::outside(Address granule) {
+std::uint32_t& GranuleMap::outside(Address granule) {
     if (2 * outside_count_ >= outside_.size()) {
         std::vector<Slot> old(2 * outside_.size());
         old.swap(outside_);
@@ -47,6 +47,9 @@ std::uint32_t& Tables::outside(Address granule) {
     }
     return outside_[at].value;
 }
+
+Tables::Tables(Address arena, std::size_t arena_bytes)
+    : heads_(arena, arena_bytes), lock_slots_(kFirstSlots) {}
 
 Word& Tables::add_word(Address granule, std::uint8_t bytes, std::uint32_t& head) {
     Word& word = words_.emplace_back();

@@ -70,18 +70,44 @@ struct Grace {
     const void* pc = nullptr;
 };
 
+/// A number for each 8 bytes of memory, 0 at first.
+class GranuleMap {
+  public:
+    GranuleMap(Address arena, std::size_t arena_bytes);
+    ~GranuleMap();
+    GranuleMap(const GranuleMap&) = delete;
+    GranuleMap& operator=(const GranuleMap&) = delete;
+
+    std::uint32_t& operator[](Address granule) {
+        const Address offset = granule - arena_;
+        if (offset < arena_bytes_) [[likely]]
+            return in_arena_[offset / 8];
+        return outside(granule);
+    }
+
+  private:
+    std::uint32_t& outside(Address granule);
+
+    Address arena_;
+    std::size_t arena_bytes_;
+    std::uint32_t* in_arena_;  // lazily backed
+    struct Slot {
+        Address key = 0;
+        std::uint32_t value = 0;
+    };
+    std::vector<Slot> outside_;
+    std::size_t outside_count_ = 0;
+};
+
 class Tables {
   public:
     Tables(Address arena, std::size_t arena_bytes);
-    ~Tables();
-    Tables(const Tables&) = delete;
-    Tables& operator=(const Tables&) = delete;
 
     void new_execution() { ++execution_; }
     Word& word(Address address, unsigned size) {
         const std::uint8_t bytes = static_cast<std::uint8_t>(((1u << size) - 1u) << (address & 7u));
         const Address granule = address & ~Address{7};
-        std::uint32_t& head = head_of(granule);
+        std::uint32_t& head = heads_[granule];
         for (std::uint32_t i = head; i != 0; i = words_[i - 1].next) {
             Word& word = words_[i - 1];
             if (word.bytes == bytes) return fresh(word);
@@ -91,11 +117,17 @@ class Tables {
     /// Calls `visit` for every other word that shares a byte with `word`.
     template <class Visit>
     void for_overlapping(const Word& word, Visit&& visit) {
-        std::uint32_t& head = head_of(word.granule);
-        if (words_[head - 1].next == 0) return;  // the only one
-        for (std::uint32_t i = head; i != 0; i = words_[i - 1].next) {
-            Word& other = words_[i - 1];
-            if (&other != &word && (other.bytes & word.bytes) != 0) visit(fresh(other));
+        if (words_[heads_[word.granule] - 1].next == 0) return;  // the only one
+        for_words(word.granule, word.bytes, [&](Word& other) {
+            if (&other != &word) visit(other);
+        });
+    }
+    /// Calls `visit` for every word that has one of these bytes.
+    template <class Visit>
+    void for_words(Address granule, std::uint8_t bytes, Visit&& visit) {
+        for (std::uint32_t i = heads_[granule]; i != 0; i = words_[i - 1].next) {
+            Word& word = words_[i - 1];
+            if ((word.bytes & bytes) != 0) visit(fresh(word));
         }
     }
     Lock& lock(Address address);
@@ -109,13 +141,6 @@ class Tables {
     static constexpr std::uint32_t kLockObjects = 1u << 30;
     static constexpr std::uint32_t kDomainObjects = 1u << 31;
 
-    std::uint32_t& head_of(Address granule) {
-        const Address offset = granule - arena_;
-        if (offset < arena_bytes_) [[likely]]
-            return arena_heads_[offset / 8];
-        return outside(granule);
-    }
-    std::uint32_t& outside(Address granule);
     Word& fresh(Word& word) {
         if (word.execution != execution_) [[unlikely]] {
             word.execution = execution_;
@@ -126,18 +151,14 @@ class Tables {
     }
     Word& add_word(Address granule, std::uint8_t bytes, std::uint32_t& head);
 
-    Address arena_;
-    std::size_t arena_bytes_;
     std::uint32_t execution_ = 1;
-    std::uint32_t* arena_heads_;  // one for each granule of the arena, lazily backed
-    std::deque<Word> words_;      // stable addresses
+    GranuleMap heads_;        // the first word of each
+    std::deque<Word> words_;  // stable addresses
     std::uint32_t objects_ = 1;
     struct Slot {
         Address key = 0;
         std::uint32_t value = 0;
     };
-    std::vector<Slot> outside_;
-    std::size_t outside_count_ = 0;
     std::deque<Lock> locks_;
     std::vector<Slot> lock_slots_;
     std::deque<Domain> domains_;

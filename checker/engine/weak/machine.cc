@@ -1,5 +1,6 @@
 #include "engine/weak/machine.hpp"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -52,7 +53,10 @@ constexpr unsigned kSpinLimit = 200;
 }  // namespace
 
 Machine::Machine(Memory& memory, std::uint32_t most_events, bool stop_at_error)
-    : memory_(memory), most_events_(most_events), stop_at_error_(stop_at_error) {
+    : memory_(memory),
+      shadow_(Memory::kBase, memory.size()),
+      most_events_(most_events),
+      stop_at_error_(stop_at_error) {
     void* const got = mmap(nullptr, (SFC_MAX_TASKS + 1) * kStackBytes, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (got == MAP_FAILED) throw std::runtime_error("no address space for the checker's stacks");
@@ -65,6 +69,7 @@ Machine::~Machine() { munmap(stacks_, (SFC_MAX_TASKS + 1) * kStackBytes); }
 
 void Machine::reset() {
     memory_.reset();
+    shadow_.new_execution();
     for (Task& task : tasks_)
         task = Task{};
     callbacks_.clear();
@@ -100,6 +105,11 @@ void Machine::root_main(void* self) {
 void Machine::task_main(void* self) {
     Task& task = *static_cast<Task*>(self);
     task.body(task.argument);
+    if (task.touched) {
+        // Who joins the task is to know of it.
+        Op op{.kind = Kind::boundary};
+        task.machine->step(op);
+    }
     task.ended = true;
     task.machine->switcher_.switch_to(task.machine->scheduler_);
     __builtin_unreachable();
@@ -117,6 +127,7 @@ void Machine::schedule() {
 
 void Machine::replay(const Event& event) {
     Task& task = tasks_[event.task];
+    if (task.failed) return;
     if (task.alive) catch_up(task);
     if (task.op == nullptr || task.op->kind != event.op.kind || task.op->pc != event.op.pc ||
         task.op->address != event.op.address)
@@ -210,6 +221,7 @@ Event Machine::announced(Task& task) {
 }
 
 void Machine::answer(Task& task, const Event& event) {
+    if (races(task, event)) return;
     Op& op = *task.op;
     switch (op.kind) {
         case Kind::try_lock:
@@ -228,6 +240,7 @@ void Machine::answer(Task& task, const Event& event) {
     const bool exclusive = op.kind == Kind::lock || op.kind == Kind::try_lock;
     if (event.writes && (shared || exclusive)) task.locks.emplace_back(op.address, shared);
     task.latest = &event;
+    task.touched = false;
     task.answered = true;
     if (op.kind == Kind::spawn) catch_up(task);  // so that the new task is there
 }
@@ -276,7 +289,7 @@ std::string Machine::describe_deadlock() const {
     for (const Task& task : tasks_) {
         if (!task.alive || task.ended) continue;
         text += text.back() == ':' ? " " : ", ";
-        text += task.name != nullptr ? task.name : "task " + std::to_string(task.number);
+        text += name_or_number(task.number);
         if (task.op->kind == Kind::await)
             text += " waits for a value";
         else if (task.op->kind == Kind::join)
@@ -298,13 +311,17 @@ void Machine::settle_memory() const {
     }
 }
 
-void Machine::fail(std::string message, const void* pc, bool mistake) {
+void Machine::book_failure(std::string message, const void* pc, bool mistake) {
     if (!failed_) {
         message_ = std::move(message);
         place_ = pc;
         mistaken_ = mistake;
     }
     failed_ = true;
+}
+
+void Machine::fail(std::string message, const void* pc, bool mistake) {
+    book_failure(std::move(message), pc, mistake);
     if (!running_) return;
     if (mistaken_ || stop_at_error_ || switcher_.current() == &scheduler_) switcher_.leave();
     // Others go on: what they do may lead to graphs in which this does not happen.
@@ -442,6 +459,68 @@ void Machine::unlock(Op& op) {
     else
         locks.erase(found);
     step(op);
+}
+
+// --- plain data ---------------------------------------------------------------------------------
+
+View Machine::known_to(const Task& task) {
+    const Event* const latest = task.latest != nullptr ? task.latest : task.born;
+    return task.depends | (latest != nullptr ? latest->then.known : View{});
+}
+
+const Access* Machine::find_race(Address granule, const Access& access, const View& known) {
+    return shadow_.find_race(granule, access, [&](const Point& other) {
+        return other.proc == access.at.proc || known.has(other.proc, other.after);
+    });
+}
+
+/// A plain access happens with its task's latest event.
+void Machine::plain(Address address, std::size_t size, bool write, const void* pc) {
+    Task& task = *current_;
+    const View known = known_to(task);
+    task.depends = View{};
+    task.touched = true;
+    const unsigned place = task.latest != nullptr ? task.latest->place + 1 : 0;
+    Access access{.at = {static_cast<std::uint8_t>(task.number), place, 0, pc}, .write = write};
+    for_granules(address, size, [&](Address granule, std::uint8_t bytes) {
+        access.bytes = bytes;
+        if (const Access* const other = find_race(granule, access, known))
+            fail(race_message(granule, *other, access), pc);
+        shadow_.note(granule, access);
+        return true;
+    });
+}
+
+/// Whether the event is a marked access that races with a plain one: its task then ends here.
+bool Machine::races(Task& task, const Event& event) {
+    const Op& op = event.op;
+    if (!is_access(op.kind) || is_lock(op.kind)) return false;
+    const Access* other = nullptr;
+    Access access{.at = {static_cast<std::uint8_t>(task.number), event.place, 0, op.pc},
+                  .write = event.writes,
+                  .marked = true};
+    for_granules(op.address, op.size, [&](Address granule, std::uint8_t bytes) {
+        access.bytes = bytes;
+        other = find_race(granule, access, event.before);
+        if (other != nullptr) book_failure(race_message(granule, *other, access), op.pc, false);
+        shadow_.note(granule, access);
+        return other == nullptr;
+    });
+    if (other == nullptr) return false;
+    if (stop_at_error_) switcher_.leave();
+    task.failed = true;
+    return true;
+}
+
+std::string Machine::race_message(Address granule, const Access& earlier,
+                                  const Access& later) const {
+    return describe_race(fmt::format("{:#x}", granule), earlier, name_or_number(earlier.at.proc),
+                         later, name_or_number(later.at.proc));
+}
+
+std::string Machine::name_or_number(unsigned task) const {
+    const char* const name = tasks_[task].name;
+    return name != nullptr ? name : "task " + std::to_string(task);
 }
 
 // --- RCU ----------------------------------------------------------------------------------------

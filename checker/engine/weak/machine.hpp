@@ -12,6 +12,7 @@
 #include "engine/machine/executor.hpp"
 #include "engine/machine/fibers.hpp"
 #include "engine/machine/memory.hpp"
+#include "engine/machine/shadow.hpp"
 #include "engine/weak/graph.hpp"
 
 namespace surefoot::checker::engine::weak {
@@ -45,6 +46,7 @@ class Machine final : public Executor {
     std::uint64_t modify(Op& op) override;
     void step(Op& op) override;
     void fence(sfc_fence_kind kind, const void* pc) override;
+    void plain(Address address, std::size_t size, bool write, const void* pc) override;
     void unlock(Op& op) override;
     void sleep(Address address, Address lock, const void* pc) override;
     sfc_token last_load() const override { return running_ ? current_->last_load : 0; }
@@ -91,6 +93,7 @@ class Machine final : public Executor {
         bool ended = false;
         bool failed = false;
         bool answered = true;  // it may run on
+        bool touched = false;  // plain data, since its latest event
         Op* op = nullptr;      // announced
         sfc_token last_load = 0;
         View depends;  // of the next access
@@ -123,6 +126,14 @@ class Machine final : public Executor {
     Event announced(Task& task);
     void answer(Task& task, const Event& event);
     void watch_spinning(const Event& event);
+    void book_failure(std::string message, const void* pc, bool mistake);
+
+    /// What happens before the task's next step.
+    static View known_to(const Task& task);
+    const Access* find_race(Address granule, const Access& access, const View& known);
+    bool races(Task& task, const Event& event);
+    std::string race_message(Address granule, const Access& earlier, const Access& later) const;
+    std::string name_or_number(unsigned task) const;
     End end();
     End violated();
     bool waits_in_vain(unsigned task) const;
@@ -138,6 +149,7 @@ class Machine final : public Executor {
     void refuse(const char* what, const void* pc);
 
     Memory& memory_;
+    Shadow shadow_;  // all accesses
     const std::uint32_t most_events_;
     const bool stop_at_error_;
     Graph graph_;

@@ -1,0 +1,108 @@
+#pragma once
+
+// Accesses to memory, byte by byte, that a later one may race with.
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "engine/machine/tables.hpp"
+
+namespace surefoot::checker::engine {
+
+/// A place in the run of a process, between two of its steps.
+struct Point {
+    std::uint8_t proc = 0;
+    Stamp after = 0;           ///< Its latest step.
+    std::uint32_t issued = 0;  ///< Stores that its CPU had put into its buffer.
+    const void* pc = nullptr;
+};
+
+struct Access {
+    Point at;
+    std::uint8_t bytes = 0xff;  ///< Which ones of an 8-byte granule.
+    bool write = false;
+    bool marked = false;
+
+    bool conflicts_with(const Access& other) const {
+        return (bytes & other.bytes) != 0 && (write || other.write) && !(marked && other.marked);
+    }
+    /// Whether whoever races with the other one races with this one or has raced already, given
+    /// that this one comes later and races with nothing.
+    bool stands_for(const Access& other) const {
+        const bool as_strong = (write || !other.write) && (!marked || other.marked);
+        const bool known = at.proc == other.at.proc || (write && !marked);
+        return (other.bytes & ~bytes) == 0 && as_strong && known;
+    }
+};
+
+/// `first` and `second` are the tasks.
+std::string describe_race(const std::string& place, const Access& earlier, const std::string& first,
+                          const Access& later, const std::string& second);
+
+/// Calls `visit(granule, bytes)` for each piece of a byte range, until that returns false.
+template <class Visit>
+void for_granules(Address address, std::size_t size, Visit&& visit) {
+    const Address end = address + size;
+    for (Address granule = address & ~Address{7}; granule < end; granule += 8) {
+        unsigned bytes = 0xff;
+        if (granule < address) bytes &= 0xffU << (address - granule);
+        if (granule + 8 > end) bytes &= 0xffU >> (granule + 8 - end);
+        if (!visit(granule, static_cast<std::uint8_t>(bytes))) return;
+    }
+}
+
+class Shadow {
+  public:
+    Shadow(Address arena, std::size_t arena_bytes) : index_(arena, arena_bytes) {}
+
+    void new_execution() {
+        ++execution_;
+        used_ = false;
+    }
+    /// Whether anything was noted in this execution.
+    bool used() const { return used_; }
+
+    /// An earlier access that conflicts and is not known to come before; null if there is none.
+    template <class Knows>
+    const Access* find_race(Address granule, const Access& access, const Knows& knows) {
+        const auto& earlier = of(granule);
+        const auto found = std::find_if(earlier.begin(), earlier.end(), [&](const Access& other) {
+            return access.conflicts_with(other) && !knows(other.at);
+        });
+        return found != earlier.end() ? &*found : nullptr;
+    }
+    void note(Address granule, const Access& access) {
+        used_ = true;
+        auto& earlier = of(granule);
+        std::erase_if(earlier, [&](const Access& other) { return access.stands_for(other); });
+        earlier.push_back(access);
+    }
+
+  private:
+    struct Granule {
+        std::uint32_t execution = 0;
+        std::vector<Access> accesses;
+    };
+
+    std::vector<Access>& of(Address granule) {
+        std::uint32_t& index = index_[granule];
+        if (index == 0) {
+            granules_.emplace_back();
+            index = static_cast<std::uint32_t>(granules_.size());
+        }
+        Granule& found = granules_[index - 1];
+        if (found.execution != execution_) found.accesses.clear();
+        found.execution = execution_;
+        return found.accesses;
+    }
+
+    GranuleMap index_;
+    std::deque<Granule> granules_;
+    std::uint32_t execution_ = 1;
+    bool used_ = false;
+};
+
+}  // namespace surefoot::checker::engine
