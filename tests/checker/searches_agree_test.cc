@@ -1,15 +1,15 @@
-// Random programs of locks, sections, interrupts, sleep and choices: the exhaustive search, which
-// follows races, counts what the bounded one does, which tries every schedule. Words alone are the
-// business of oracle/.
+// Random programs of locks, sections, interrupts, sleep and choices, or of TLBs: the exhaustive
+// search, which follows races, counts what the bounded one does, which tries every schedule. Words
+// alone are the business of oracle/.
 //
-// usage: checker_searches_agree_test [--model=sc|tso] [--seed=N] [--count=N] [--index=N]
+// usage: checker_searches_agree_test [--model=sc|tso] [--tlb=1] [--seed=N] [--count=N] [--index=N]
 
 #include <charconv>
 #include <iostream>
 #include <random>
 #include <string_view>
 
-#include "programs.hpp"
+#include "shapes.hpp"
 
 namespace surefoot::checker {
 namespace {
@@ -36,14 +36,43 @@ enum class Kind : std::uint8_t {
     sleep,
     wake,
     join,
+    set_entry,  // the rest with --tlb alone
+    clear_entry,
+    translate,
+    translate_to_store,
+    invalidate,
+    shoot_down,
 };
 constexpr int kKinds = static_cast<int>(Kind::join) + 1;
-constexpr const char* kNames[kKinds] = {
-    "load",        "store",    "add",       "await",
-    "choose",      "lock",     "spinlock",  "lock_shared",
-    "try_lock",    "rcu",      "irqs_off",  "is_locked",
-    "synchronize", "call_rcu", "interrupt", "interrupt_and_wait",
-    "sleep",       "wake",     "join"};
+constexpr const char* kNames[] = {"load",
+                                  "store",
+                                  "add",
+                                  "await",
+                                  "choose",
+                                  "lock",
+                                  "spinlock",
+                                  "lock_shared",
+                                  "try_lock",
+                                  "rcu",
+                                  "irqs_off",
+                                  "is_locked",
+                                  "synchronize",
+                                  "call_rcu",
+                                  "interrupt",
+                                  "interrupt_and_wait",
+                                  "sleep",
+                                  "wake",
+                                  "join",
+                                  "set_entry",
+                                  "clear_entry",
+                                  "translate",
+                                  "translate_to_store",
+                                  "invalidate",
+                                  "shoot_down"};
+constexpr Kind kTlbKinds[] = {Kind::set_entry,  Kind::clear_entry, Kind::translate,
+                              Kind::translate,  Kind::translate,   Kind::translate_to_store,
+                              Kind::invalidate, Kind::shoot_down,  Kind::irqs_off,
+                              Kind::load,       Kind::store};
 
 bool holds(Kind kind) { return kind >= Kind::lock && kind <= Kind::irqs_off; }
 
@@ -56,13 +85,14 @@ using Task = std::vector<Statement>;
 
 class Generator {
   public:
-    Generator(std::uint64_t seed, std::uint64_t index) {
+    Generator(std::uint64_t seed, std::uint64_t index, bool tlb) : tlb_(tlb) {
         std::seed_seq mixed{seed, index};
         random_.seed(mixed);
     }
     std::vector<Task> draw() {
         std::vector<Task> tasks(2 + below(2));
         int left = tasks.size() == 2 ? 7 : 6;
+        if (tlb_) --left;
         for (int i = 0; left > 0; ++i)
             tasks[static_cast<std::size_t>(i) % tasks.size()].push_back(statement(left, true));
         return tasks;
@@ -71,12 +101,16 @@ class Generator {
   private:
     unsigned below(unsigned limit) { return static_cast<unsigned>(random_() % limit); }
 
+    Kind kind() {
+        if (tlb_) return kTlbKinds[below(std::size(kTlbKinds))];
+        return static_cast<Kind>(below(below(3) == 0 ? 3 : kKinds));
+    }
+
     Statement statement(int& left, bool may_hold) {
-        Statement made{
-            below(3) == 0 ? static_cast<Kind>(below(3)) : static_cast<Kind>(below(kKinds)),
-            below(2)};
+        Statement made{kind(), below(2)};
         const bool waits = made.kind == Kind::sleep || made.kind == Kind::synchronize ||
-                           made.kind == Kind::interrupt_and_wait || made.kind == Kind::join;
+                           made.kind == Kind::interrupt_and_wait || made.kind == Kind::join ||
+                           made.kind == Kind::shoot_down;
         if (!may_hold && (holds(made.kind) || waits)) made.kind = Kind::add;
         left -= waits || holds(made.kind) ? 2 : 1;
         if (!holds(made.kind)) return made;
@@ -85,10 +119,12 @@ class Generator {
         return made;
     }
     std::mt19937_64 random_;
+    bool tlb_;
 };
 
 struct State {
     Int words[2];
+    shapes::State tlb;
     Int handled, called;
     Mutex lock;
     Spinlock spinlock;
@@ -171,6 +207,19 @@ void run_one(const Statement& statement, State& state, unsigned self) {
         case Kind::join:
             if (self != 0) sfc_join(0, nullptr);
             return;
+        case Kind::set_entry:
+            return state.tlb.entry.store(shapes::entry_of(static_cast<int>(statement.word) + 1));
+        case Kind::clear_entry:
+            return state.tlb.entry.store(0);
+        case Kind::translate:
+            return word.store(shapes::translate(state.tlb, SFC_TLB_LOAD));
+        case Kind::translate_to_store:
+            shapes::translate(state.tlb, SFC_TLB_STORE);
+            return;
+        case Kind::invalidate:
+            return shapes::drop(nullptr);
+        case Kind::shoot_down:
+            return shapes::shoot_down(state.tlb, shapes::drop);
         default:
             return run_held(statement, state, self);
     }
@@ -184,6 +233,7 @@ void run(const std::vector<Statement>& statements, State& state, unsigned self) 
 programs::Body body(const std::vector<Task>& tasks) {
     return [&tasks](Program& program) {
         State& state = program.make<State>();
+        state.tlb.cpus = 7;
         for (unsigned i = 0; i < tasks.size(); ++i)
             program.spawn([&tasks, &state, i] { run(tasks[i], state, i); });
     };
@@ -262,6 +312,7 @@ void report(std::vector<Task> tasks, Model model, std::uint64_t index) {
 
 int main_of(int count, char** arguments) {
     std::uint64_t seed = 1, first = 0, programs = 300;
+    bool tlb = false;
     Model model = Model::sc;
     for (int i = 1; i < count; ++i) {
         const std::string_view argument = arguments[i];
@@ -271,6 +322,8 @@ int main_of(int count, char** arguments) {
         std::from_chars(value.data(), value.data() + value.size(), number);
         if (name == "--model")
             model = value == "tso" ? Model::tso : Model::sc;
+        else if (name == "--tlb")
+            tlb = number != 0;
         else if (name == "--seed")
             seed = number;
         else if (name == "--count")
@@ -283,7 +336,7 @@ int main_of(int count, char** arguments) {
     unsigned differences = 0;
     std::uint64_t executions = 0;
     for (std::uint64_t index = first; index < first + programs && differences < 3; ++index) {
-        const std::vector<Task> tasks = Generator(seed, index).draw();
+        const std::vector<Task> tasks = Generator(seed, index, tlb).draw();
         const Comparison comparison = compare(tasks, model);
         executions += comparison.bounded.complete + comparison.bounded.blocked;
         if (comparison.equal()) continue;

@@ -217,6 +217,7 @@ class Machine final : public Executor {
         Address address = 0;
         std::uint64_t value = 0;
         Stamp issued_after = 0;
+        Stamp issued_at = 0;  // the latest event of all
         std::uint32_t issue = 0;
         Stamp forwarded[2] = {0, 0};  // latest load that it answered: of its task, of the handler
         const void* pc = nullptr;
@@ -229,11 +230,12 @@ class Machine final : public Executor {
         Stamp sent = 0;
     };
 
-    /// What sfc_tlb_invalidate() dropped.
+    /// What sfc_tlb_invalidate() or a fault dropped.
     struct Invalidation {
         std::uint32_t asid;
         std::uint64_t va, end;
         Stamp at;
+        std::uint32_t issued;  // stores of that CPU so far
     };
 
     struct Cpu {
@@ -317,7 +319,9 @@ class Machine final : public Executor {
     void issue(Task& task, Buffered entry);
     void do_drain(unsigned cpu);
     void wrote(Word& word, Event& event, std::uint64_t before, std::uint64_t value);
-    void race_with_accesses(Word& word, bool write, unsigned cpu, unsigned proc);
+    void race_with_accesses(Word& word, bool write, unsigned proc, ProcSet spared = 0);
+    ProcSet walks_since(const Word& word, const Buffered& store, unsigned cpu) const;
+    void race_with_writes_of_others(Word& word, unsigned proc);
     void race_with_disabling_write(Word& word, const Op& op, unsigned proc);
     std::uint64_t read_word(const Task& task, const Op& op) const;
     const Buffered* newest_buffered(unsigned cpu, Address address, unsigned size,
@@ -366,13 +370,15 @@ class Machine final : public Executor {
     bool could_precede_interrupt(const Event& event);
 
     // TLBs (tlb.cc)
-    bool knew(Stamp event, Stamp other) const;
-    Stamp last_invalidation(const Cpu& cpu, const Walk& walk) const;
     struct CachedValues {  // not on the heap: an execution may be left in the middle
         std::uint64_t at[63];
         unsigned count = 0;
     };
+    bool knew(Stamp event, Stamp other) const;
+    const Invalidation* last_invalidation(const Cpu& cpu, const Walk& walk) const;
+    void add_cached(CachedValues& values, const Walk& walk, std::uint64_t entry);
     CachedValues cached_values(const Walk& walk, Address entry);
+    void drop_cached(std::uint32_t asid, std::uint64_t va, std::uint64_t end);
 
     void race_at_end();
 

@@ -71,9 +71,12 @@ struct Footprint {
     Mode mode = Mode::none;
     std::uint8_t cpu = 0;
     bool drain : 1 = false;
+    /// A translation: others reach it whatever its own store buffer holds, since memory might be
+    /// what the TLB still has.
+    bool walk : 1 = false;
     /// The step is a load that its own store buffer answers: steps of others do not reach it
     /// before that many stores of this word have left the buffer.
-    std::uint8_t forwarded : 7 = 0;
+    std::uint8_t forwarded : 6 = 0;
 };
 static_assert(sizeof(Footprint) == 8);
 

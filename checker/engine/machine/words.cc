@@ -1,5 +1,7 @@
 // Loads, stores and read-modify-writes, and the store buffers that stores wait in.
 
+#include <algorithm>
+
 #include "engine/machine/machine.hpp"
 #include "engine/machine/values.hpp"
 
@@ -50,12 +52,35 @@ bool Machine::is_own(Stamp write, unsigned proc) const {
     return event.kind == Kind::drain && event.expected == proc;
 }
 
-void Machine::race_with_accesses(Word& word, bool write, unsigned /*cpu*/, unsigned proc) {
+void Machine::race_with_accesses(Word& word, bool write, unsigned proc, ProcSet spared) {
     const auto visit = [&](Word& other) {
         if (write || !is_own(other.last_write, proc)) race_with(other.last_write);
         if (!write) return;
-        for (ProcSet left = other.readers; left != 0; left &= left - 1)
+        for (ProcSet left = other.readers & ~spared; left != 0; left &= left - 1)
             race_with(other.read_at[__builtin_ctzll(left)]);
+    };
+    visit(word);
+    tables_.for_overlapping(word, visit);
+}
+
+/// Who translated on that CPU after it had issued the store: they came upon it in the buffer.
+ProcSet Machine::walks_since(const Word& word, const Buffered& store, unsigned cpu) const {
+    ProcSet walks = 0;
+    for (ProcSet left = word.readers; left != 0; left &= left - 1) {
+        const auto reader = static_cast<unsigned>(__builtin_ctzll(left));
+        if (cpu_of(reader) == cpu && word.read_at[reader] > store.issued_at)
+            walks |= set_of(reader);
+    }
+    return walks;
+}
+
+/// A translation may use what its own store replaced, and so meets the write of that.
+void Machine::race_with_writes_of_others(Word& word, unsigned proc) {
+    const auto visit = [&](Word& other) {
+        Stamp write = other.last_write;
+        while (is_own(write, proc))
+            write = trace_[write - 1].previous_write;
+        race_with(write);
     };
     visit(word);
     tables_.for_overlapping(word, visit);
@@ -84,28 +109,33 @@ void Machine::do_load(Task& task, Op& op) {
                                       ? newest_buffered(task.cpu, op.address, op.size, &count)
                                       : nullptr;
     const std::uint64_t value = read_word(task, op);
+    const bool walk = op.kind == Kind::translate;
     Event& event = begin(task.proc, op.kind, op.pc);
     if (fresh_) {
         event.address = op.address;
         event.size = op.size;
         event.before = value;
         event.effect.first = footprint(word.object, Mode::read, task.cpu, word.bytes);
-        event.effect.first.forwarded = static_cast<std::uint8_t>(count < 127 ? count : 127) & 127;
+        event.effect.first.walk = walk;
+        event.effect.first.forwarded =
+            static_cast<std::uint8_t>(walk ? 0 : std::min(count, 63U)) & 63;
         event.from = is_own(word.last_write, task.proc) ? 0 : word.last_write;
     } else if (event.before != value) {
         fail("the program is not deterministic: a load found another value than before", op.pc,
              true);
     }
     op.result = value;
-    if (entry != nullptr) {
+    if (entry != nullptr && fresh_) event.from = 0;
+    if (entry != nullptr && !walk) {
         const_cast<Buffered*>(entry)->forwarded[entry->proc == task.proc ? 0 : 1] = depth_ + 1;
-        if (fresh_) event.from = 0;
     } else {
         if (op.kind == Kind::await) {
             race_with_disabling_write(word, op, task.proc);
             if (!is_own(word.last_write, task.proc)) after(word.last_write);
+        } else if (walk) {
+            race_with_writes_of_others(word, task.proc);
         } else {
-            race_with_accesses(word, false, task.cpu, task.proc);
+            race_with_accesses(word, false, task.proc);
         }
         word.readers |= set_of(task.proc);
         word.read_at[task.proc] = depth_ + 1;
@@ -152,7 +182,7 @@ void Machine::do_direct_store(Task& task, Op& op) {
         event.address = op.address;
         event.size = op.size;
         event.effect.first = footprint(word.object, Mode::write, task.cpu, word.bytes);
-        race_with_accesses(word, true, task.cpu, task.proc);
+        race_with_accesses(word, true, task.proc);
     }
     const std::uint64_t before = read_memory(op.address, op.size);
     wrote(word, event, before, cut(op.a, op.size));
@@ -175,7 +205,7 @@ void Machine::do_rmw(Task& task, Op& op) {
         event.from = is_own(word.last_write, task.proc) ? 0 : word.last_write;
         event.effect.first =
             footprint(word.object, writes ? Mode::write : Mode::read, task.cpu, word.bytes);
-        race_with_accesses(word, writes, task.cpu, task.proc);
+        race_with_accesses(word, writes, task.proc);
     }
     op.result = before;
     if (writes) {
@@ -222,6 +252,7 @@ void Machine::issue(Task& task, Buffered entry) {
     }
     entry.proc = task.proc;
     entry.issued_after = last_[task.proc] != 0 ? last_[task.proc] : task.parent;
+    entry.issued_at = depth_;
     entry.issue = ++cpu.issued;
     cpu.buffer.push_back(entry);
     ++cpu.tail;
@@ -241,15 +272,17 @@ void Machine::do_drain(unsigned number) {
     if (entry.kind == Kind::store) {
         Word& word = tables_.word(entry.address, entry.size);
         const std::uint64_t before = read_memory(entry.address, entry.size);
+        const ProcSet walks = walks_since(word, entry, number);
         if (fresh_) {
             event.address = entry.address;
             event.size = entry.size;
             event.effect.first = footprint(word.object, Mode::write, number, word.bytes);
-            race_with_accesses(word, true, number, cpu.drain);
+            race_with_accesses(word, true, cpu.drain, walks);
         }
         wrote(word, event, before, entry.value);
         write_memory(entry.address, entry.size, entry.value);
         // Loads that the buffer answered are overtaken by the next store of somebody else.
+        word.readers |= walks;
         for (unsigned i = 0; i < 2; ++i) {
             if (entry.forwarded[i] == 0) continue;
             const unsigned reader = trace_[entry.forwarded[i] - 1].proc;

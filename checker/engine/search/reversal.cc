@@ -6,8 +6,8 @@ namespace {
 /// Whether `drain` takes a store out of the buffer that `load` might be answered from.
 bool feeds(const Effect& drain, const Effect& load) {
     return drain.first.drain && drain.first.cpu == load.first.cpu && !load.first.drain &&
-           load.first.mode == Mode::read && drain.first.object == load.first.object &&
-           (drain.first.bytes & load.first.bytes) != 0;
+           !load.first.walk && load.first.mode == Mode::read &&
+           drain.first.object == load.first.object && (drain.first.bytes & load.first.bytes) != 0;
 }
 
 }  // namespace

@@ -188,7 +188,7 @@ typedef struct sfc_entry_format {
  * used for `va`. Returns an entry value that the CPU may use: any present one that was current
  * since the last invalidation of (CPU, asid, va), with the accessed bit set (the dirty and
  * writable ones too for a store at a leaf); setting them is a step on the current value. Returns
- * a value without `present` for a fault. */
+ * a value without `present` for a fault, which drops what the CPU may have cached for `va`. */
 uint64_t sfc_translate_entry(uint32_t asid, uint64_t va, void* entry, sfc_translate access,
                              bool leaf, const sfc_entry_format* format, const void* pc);
 /** Drops what the calling CPU may have cached of [va, va_end) in `asid`, tables included. */
@@ -246,10 +246,10 @@ typedef struct sfc_options {
     uint32_t max_steps;      /**< Visible steps of one execution; 0: 20,000. */
     unsigned jobs; /**< Processes of a random strategy; 0 and 1: this one alone. `finish` then runs
                         in them, and what it leaves in memory is lost. */
-    bool stop_at_error;      /**< End at the first violation. */
-    bool deadlock_is_error;  /**< Otherwise an execution that gets stuck counts as blocked. */
-    bool hash_traces;        /**< Fill in sfc_result.trace_hash. */
-    bool flush_is_ipi;       /**< For the program to ask; see sfc_flush_is_ipi(). */
+    bool stop_at_error;     /**< End at the first violation. */
+    bool deadlock_is_error; /**< Otherwise an execution that gets stuck counts as blocked. */
+    bool hash_traces;       /**< Fill in sfc_result.trace_hash. */
+    bool flush_is_ipi;      /**< For the program to ask; see sfc_flush_is_ipi(). */
     sfc_reuse reuse;
     size_t arena_bytes; /**< 0: 64 MiB. */
     const char* replay; /**< Runs this one schedule, of an earlier result. */
