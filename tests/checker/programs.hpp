@@ -51,6 +51,25 @@ inline Body writers(int n, bool reader) {
     };
 }
 
+/// Who reads does so when all writers have ended. `seen` counts how often each value was read.
+inline Body lastwrite(int n, std::uint64_t* seen = nullptr) {
+    return [=](Program& program) {
+        auto& x = program.make<Int>();
+        auto& writers = program.make<Ints>();
+        for (int i = 0; i < n; ++i)
+            writers.at[i].store(static_cast<int>(program.spawn([&x, i] { x.store(i + 1); })));
+        auto& read = program.make<Int>();
+        program.spawn([=, &x, &writers, &read] {
+            for (int i = 0; i < n; ++i)
+                sfc_join(static_cast<unsigned>(writers.at[i].get()), nullptr);
+            read.store(x.load());
+        });
+        program.finish([&read, seen] {
+            if (seen != nullptr) ++seen[read.get()];
+        });
+    };
+}
+
 /// A reader scans for the last zero while writer j sets a[j] to a[j-1] + 1.
 inline Body lastzero(int n) {
     return [=](Program& program) {
@@ -100,6 +119,15 @@ inline Body unlocked_increments(int n) {
         auto& x = program.make<Int>();
         for (int i = 0; i < n; ++i)
             program.spawn([&x] { x.store(x.load() + 1); });
+    };
+}
+
+/// n tasks that each read, and then write what they did not read.
+inline Body reads_and_writes(int n) {
+    return [=](Program& program) {
+        auto& x = program.make<Int>();
+        for (int i = 0; i < n; ++i)
+            program.spawn([&x, i] { x.load(), x.store(i + 1); });
     };
 }
 
@@ -161,6 +189,73 @@ inline Body test_and_set_lock(int n) {
     };
 }
 
+/// A look at the lock before it is taken is worth an execution of its own.
+inline Body ttas_lock(int n, bool looks_first) {
+    return [=](Program& program) {
+        auto& s = program.make<Ints>();
+        Int &lock = s.at[0], &x = s.at[1];
+        for (int i = 0; i < n; ++i) {
+            program.spawn([&, looks_first] {
+                if (looks_first) assume(lock.load() == 0);
+                assume(lock.exchange(1, SFC_ACQUIRE) == 0);
+                x.store(x.load() + 1);
+                lock.store(0, SFC_RELEASE);
+            });
+        }
+    };
+}
+
+/// One entry each; who would have to wait is cut.
+inline Body peterson() {
+    return [](Program& program) {
+        auto& s = program.make<Ints>();
+        Int &turn = s.at[2], &x = s.at[3];
+        for (int i = 0; i < 2; ++i) {
+            program.spawn([&, i] {
+                Int &mine = s.at[i], &other = s.at[1 - i];
+                mine.store(1, SFC_RELEASE);
+                turn.store(1 - i, SFC_RELEASE);
+                assume(other.load(SFC_ACQUIRE) == 0 || turn.load(SFC_ACQUIRE) == i);
+                x.store(i, SFC_RELEASE);
+                x.load(SFC_ACQUIRE);
+                mine.store(0, SFC_RELEASE);
+            });
+        }
+    };
+}
+
+/// Each enters if it does not see the other.
+inline Body dekker() {
+    return [](Program& program) {
+        auto& s = program.make<Ints>();
+        for (int i = 0; i < 2; ++i) {
+            program.spawn([&s, i] {
+                s.at[i].store(1);
+                sfc_fence(SFC_MB, nullptr);
+                if (s.at[1 - i].load() != 0) return;
+                s.at[2].store(s.at[2].load() + 1);
+                require(s.at[2].load() == 1, "both have entered");
+            });
+        }
+    };
+}
+
+/// Each counts, and waits until all have.
+inline Body barrier(int n) {
+    return [=](Program& program) {
+        auto& s = program.make<Ints>();
+        Int &x = s.at[0], &arrived = s.at[1];
+        for (int i = 0; i < n; ++i) {
+            program.spawn([&, n] {
+                x.fetch_add(1);
+                arrived.fetch_add(1, SFC_ACQ_REL);
+                arrived.await(n, SFC_ACQUIRE);
+                require(x.load() == n, "passed too early");
+            });
+        }
+    };
+}
+
 inline Body seqlock() {
     return [](Program& program) {
         auto& s = program.make<Ints>();
@@ -207,6 +302,7 @@ struct GupOptions {
     bool recheck_pmd = false;
     bool fence = false;
     int readers = 1;
+    bool relaxed = false;  // otherwise loads acquire and stores release
 };
 
 inline Body gup_against_collapse(GupOptions options) {
@@ -215,31 +311,35 @@ inline Body gup_against_collapse(GupOptions options) {
         struct State {
             Int pmd{kTable}, pte{kPage}, ref{1}, collapsed, pinned;
         };
+        const sfc_order acquire = options.relaxed ? SFC_RELAXED : SFC_ACQUIRE;
+        const sfc_order release = options.relaxed ? SFC_RELAXED : SFC_RELEASE;
+        const sfc_order both = options.relaxed ? SFC_RELAXED : SFC_ACQ_REL;
         auto& s = program.make<State>();
         for (int i = 0; i < options.readers; ++i) {
-            program.spawn([&s, options] {
-                const int pmd = s.pmd.load();
+            program.spawn([=, &s] {
+                const int pmd = s.pmd.load(acquire);
                 if (pmd != kTable) return;
-                if (s.pte.load() != kPage) return;
-                const int ref = s.ref.load();
-                if (!s.ref.compare_exchange(ref, ref + 1)) return;
+                if (s.pte.load(acquire) != kPage) return;
+                const int ref = s.ref.load(acquire);
+                if (!s.ref.compare_exchange(ref, ref + 1, both, acquire)) return;
                 if (options.fence) sfc_fence(SFC_MB, nullptr);
-                if (options.recheck_pmd ? s.pmd.load() != pmd : s.pte.load() != kPage) {
-                    s.ref.fetch_add(-1);
+                const Int& again = options.recheck_pmd ? s.pmd : s.pte;
+                if (again.load(acquire) != (options.recheck_pmd ? pmd : kPage)) {
+                    s.ref.fetch_add(-1, both);
                     return;
                 }
-                s.pinned.store(1);
+                s.pinned.store(1, release);
             });
         }
-        program.spawn([&s, options] {
-            s.pmd.store(0);
+        program.spawn([=, &s] {
+            s.pmd.store(0, release);
             if (options.fence) sfc_fence(SFC_MB, nullptr);
-            if (s.ref.load() != 1) {
-                s.pmd.store(kTable);
+            if (s.ref.load(acquire) != 1) {
+                s.pmd.store(kTable, release);
                 return;
             }
-            s.collapsed.store(1);
-            s.pmd.store(kHuge);
+            s.collapsed.store(1, release);
+            s.pmd.store(kHuge, release);
         });
         program.finish([&s] {
             require(s.collapsed.get() == 0 || s.pinned.get() == 0,

@@ -1,8 +1,9 @@
 #pragma once
 
 // Small programs as text. CPUs are separated by '|'. Wx1 stores 1 to x, Rx loads x, Ux increments
-// x, F is a full fence, B smp_rmb(); .acq and .rel are orders. After Rx?2 the CPU goes on only if
-// it read 2. [ and ] are a read-side section, G waits for a grace period.
+// x, F is a full fence, B smp_rmb(); .acq and .rel are orders, .dep an address dependency on the
+// load before. After Rx?2 the CPU goes on only if it read 2. [ and ] are a read-side section, G
+// waits for a grace period.
 //
 // There is one page-table entry. P2 makes it lead to frame 2, P0 not present; T loads through it, S
 // stores, and each finds a frame, or 0: a fault; D loads its dirty bit. I is invlpg, A drops all of
@@ -30,7 +31,8 @@ struct Operation {
     int value;
     int slot;  // of a load
     sfc_order order;
-    int goes_on;  // what a load has to read, or -1
+    int goes_on;   // what a load has to read, or -1
+    bool depends;  // on the load before
 };
 
 struct Text {
@@ -47,7 +49,7 @@ inline Text parse(const std::string& text) {
             program.cpus.emplace_back();
             continue;
         }
-        Operation operation{word[0], 0, 0, 0, SFC_RELAXED, -1};
+        Operation operation{word[0], 0, 0, 0, SFC_RELAXED, -1, false};
         if (word[0] == 'P')
             operation.value = word[1] - '0';
         else if (word.size() > 1)
@@ -55,6 +57,7 @@ inline Text parse(const std::string& text) {
         if (word[0] == 'W') operation.value = word[2] - '0';
         if (word.find(".acq") != word.npos) operation.order = SFC_ACQUIRE;
         if (word.find(".rel") != word.npos) operation.order = SFC_RELEASE;
+        operation.depends = word.find(".dep") != word.npos;
         if (const auto at = word.find('?'); at != word.npos) operation.goes_on = word[at + 1] - '0';
         if (std::strchr("RTSD", word[0]) != nullptr) operation.slot = program.loads++;
         program.cpus.back().push_back(operation);
@@ -101,6 +104,7 @@ inline void run(const Operation& operation, State& state) {
         case 'W':
             return word.store(operation.value, operation.order);
         case 'R':
+            if (operation.depends) sfc_address_depends(sfc_last_load());
             state.loads[operation.slot] = word.load(operation.order);
             return;
         case 'P':
