@@ -259,6 +259,18 @@ SFC_ENTRY void sfc_tlb_invalidate(uint32_t asid, uint64_t va, uint64_t va_end, c
 SFC_ENTRY void* sfc_alloc(size_t size, size_t align, const void* pc) {
     return active->allocate(size, align, SFC_CALLER(pc));
 }
+SFC_ENTRY void sfc_free(void* object, const void* pc) {
+    active->free(as_address(object), SFC_CALLER(pc));
+}
+SFC_ENTRY unsigned sfc_generation(const void* object) {
+    return active->generation(as_address(object), __builtin_return_address(0));
+}
+SFC_ENTRY void sfc_name(const void* address, size_t size, const char* name) {
+    active->name(as_address(address), size, name);
+}
+SFC_ENTRY void sfc_note(const char* text, const void* pc) {
+    if (running()) active->note(text, SFC_CALLER(pc));
+}
 SFC_ENTRY void sfc_fail(const char* message, const void* pc) {
     active->fail(message, SFC_CALLER(pc));
 }

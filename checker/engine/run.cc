@@ -253,6 +253,8 @@ extern "C" void sfc_run(const sfc_program* program, const sfc_options* options,
     const bool is_weak = options->model == SFC_WEAK;
     if (is_weak && (options->strategy != SFC_EXHAUSTIVE || options->replay != nullptr))
         return refuse("the model weak has the exhaustive search alone, and no replays");
+    if (is_weak && options->reuse != SFC_REUSE_NEVER)
+        return refuse("the model weak gives freed memory out no more: reuse is to be never");
     try {
         if (is_weak)
             weak::explore(*program, *options, *result);

@@ -31,4 +31,12 @@ struct Clock {
     }
 };
 
+/// A place in the run of a process, between two of its steps.
+struct Point {
+    std::uint8_t proc = 0;
+    Stamp after = 0;           ///< Its latest step.
+    std::uint32_t issued = 0;  ///< Stores that its CPU had put into its buffer.
+    const void* pc = nullptr;
+};
+
 }  // namespace surefoot::checker::engine

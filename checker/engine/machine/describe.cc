@@ -45,34 +45,45 @@ constexpr const char* kNames[] = {"step",
                                   "interrupt was handled",
                                   "translate",
                                   "invalidate TLB",
+                                  "allocate",
+                                  "generation",
                                   "free",
                                   "plain accesses end",
                                   "drained"};
 static_assert(std::size(kNames) == static_cast<std::size_t>(Kind::drain) + 1);
 
-std::string detail(const Event& event) {
+std::string detail(const Event& event, const Names& names) {
     if (event.address == 0) return event.kind == Kind::choose ? std::to_string(event.value) : "";
-    if (event.size == 0) return fmt::format("{:#x}", event.address);
+    const std::string name = names.of(event.address);
+    if (event.size == 0) return name;
     if (event.effect.first.mode == Mode::read)
-        return fmt::format("{:#x} reads {:#x}", event.address, event.before);
-    return fmt::format("{:#x} {:#x} -> {:#x}", event.address, event.before, event.value);
+        return fmt::format("{} reads {:#x}", name, event.before);
+    return fmt::format("{} {:#x} -> {:#x}", name, event.before, event.value);
 }
 
 }  // namespace
 
-std::string Machine::name_or_number(unsigned proc) const {
+const char* name_of(Kind kind) { return kNames[static_cast<int>(kind)]; }
+
+std::string Machine::name_of(unsigned proc) const {
     const ProcInfo& info = proc_info_[proc];
     if (info.drain) return fmt::format("CPU {}", info.index);
     const char* const name = tasks_[info.index].name;
     return name != nullptr ? name : fmt::format("task {}", info.index);
 }
 
+void Machine::note(const char* text, const void*) { notes_.push_back({depth_, current_, text}); }
+
 std::string Machine::describe() const {
     std::string text;
-    for (std::uint32_t i = 0; i < depth_; ++i) {
+    auto note = notes_.begin();
+    for (std::uint32_t i = 0; i <= depth_; ++i) {
+        for (; note != notes_.end() && note->depth == i; ++note)
+            text += fmt::format("     {:<12} # {}\n", name_of(note->proc), note->text);
+        if (i == depth_) break;
         const Event& event = trace_[i];
-        text += fmt::format("{:>4} {:<12} {} {}\n", i + 1, name_or_number(event.proc),
-                            kNames[static_cast<int>(event.kind)], detail(event));
+        text += fmt::format("{:>4} {:<12} {} {}\n", i + 1, name_of(event.proc),
+                            engine::name_of(event.kind), detail(event, names_));
     }
     return text;
 }

@@ -56,6 +56,10 @@ class Executor {
                             const void* pc) = 0;
 
     virtual void* allocate(std::size_t bytes, std::size_t align, const void* pc) = 0;
+    virtual void free(Address object, const void* pc) = 0;
+    virtual unsigned generation(Address object, const void* pc) = 0;
+    virtual void name(Address address, std::size_t size, const char* name) = 0;
+    virtual void note(const char* text, const void* pc) = 0;
     /// `mistake`: of the program or its use of the checker, not a violation.
     virtual void fail(std::string message, const void* pc, bool mistake = false) = 0;
     virtual void set_switch_hook(sfc_switch_hook hook, void* context) = 0;

@@ -59,6 +59,8 @@ void Machine::reset() {
     task_count_ = 0;
     active_ = 0;
     made_.clear();
+    names_.clear();
+    notes_.clear();
     setup_children_ = 0;
     tickets_.clear();
     graces_.clear();
@@ -306,6 +308,10 @@ void Machine::perform(Task& task, Op& op) {
         case Kind::irq_exit:
         case Kind::irq_wait:
             return do_irq(task, op);
+        case Kind::allocate:
+        case Kind::generation:
+        case Kind::free_memory:
+            return do_heap(task, op);
         default:
             break;
     }
@@ -322,8 +328,8 @@ void Machine::perform(Task& task, Op& op) {
         after(last_[other.proc]);
         after(last_drain_of(cpus_[other.cpu], other.proc));
     }
-    if (op.kind == Kind::fence || op.kind == Kind::free_memory || op.kind == Kind::invalidate ||
-        op.kind == Kind::spawn || op.kind == Kind::callback_done)
+    if (op.kind == Kind::fence || op.kind == Kind::invalidate || op.kind == Kind::spawn ||
+        op.kind == Kind::callback_done)
         if (buffered()) after(last_[cpus_[task.cpu].drain]);
     commit(event);
 }
@@ -446,8 +452,8 @@ Effect Machine::reversed(const Event& earlier, const Event& later) const {
 
 void Machine::commit(Event& event) {
     // By what was known before: this very step may come to know more.
-    const Access* const raced =
-        fresh_ && event.size != 0 && shadow_.used() ? find_plain_race(event) : nullptr;
+    const bool may_be_wrong = fresh_ && (shadow_.used() || memory_.watched());
+    const std::optional<Finding> found = may_be_wrong ? judge(event) : std::nullopt;
     if (fresh_) order_candidates(event);
     last_[event.proc] = depth_ + 1;
     ++depth_;
@@ -456,7 +462,7 @@ void Machine::commit(Event& event) {
     if (!info.drain && !tasks_[info.index].handler)
         cpus_[tasks_[info.index].cpu].owner = tasks_[info.index].number;
     if (fresh_) driver_->added(*this, depth_ - 1);
-    if (raced != nullptr) report_race(event.address, *raced, marked_access(event));
+    if (found) report(*found);
 }
 
 /// A step that still waits at the end may have been possible earlier: look for what it lost to.
@@ -577,21 +583,10 @@ unsigned Machine::cpu_of(unsigned proc) const {
     return info.drain ? info.index : tasks_[info.index].cpu;
 }
 
-const char* Machine::name_of(unsigned proc) const {
-    const ProcInfo& info = proc_info_[proc];
-    return info.drain ? nullptr : tasks_[info.index].name;
-}
-
 bool Machine::waits_for_others() const {
     for (unsigned i = 0; i < task_count_; ++i)
         if (tasks_[i].op != nullptr && tasks_[i].op->kind == Kind::stop) return false;
     return true;
-}
-
-void* Machine::allocate(std::size_t bytes, std::size_t align, const void* pc) {
-    void* const made = memory_.alloc(running_ ? current_ + 1 : 0, bytes, align);
-    if (made == nullptr) fail("the checker's arena is full", pc, true);
-    return made;
 }
 
 void Machine::fail(std::string message, const void* pc, bool mistake) {

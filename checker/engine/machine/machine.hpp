@@ -6,16 +6,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/machine/clock.hpp"
 #include "engine/machine/executor.hpp"
 #include "engine/machine/fibers.hpp"
-#include "engine/machine/memory.hpp"
-#include "engine/machine/shadow.hpp"
 #include "engine/machine/step.hpp"
 #include "engine/machine/tables.hpp"
+#include "engine/memory/memory.hpp"
+#include "engine/memory/shadow.hpp"
 
 namespace surefoot::checker::engine {
 
@@ -99,8 +100,7 @@ class Machine final : public Executor {
     bool can_run(unsigned proc) const;
     bool is_drain(unsigned proc) const { return proc_info_[proc].drain; }
     unsigned task_of(unsigned proc) const { return proc_info_[proc].index; }
-    const char* name_of(unsigned proc) const;
-    std::string name_or_number(unsigned proc) const;
+    std::string name_of(unsigned proc) const;
     unsigned cpu_of(unsigned proc) const;
     /// Of a stuck execution: whether some task waits for more than an sfc_assume().
     bool waits_for_others() const;
@@ -156,6 +156,12 @@ class Machine final : public Executor {
     unsigned ipi(std::uint32_t cpus, void (*handler)(void*), void* argument,
                  const void* pc) override;
     void* allocate(std::size_t bytes, std::size_t align, const void* pc) override;
+    void free(Address object, const void* pc) override;
+    unsigned generation(Address object, const void* pc) override;
+    void name(Address address, std::size_t size, const char* name) override {
+        names_.add(address, size, name);
+    }
+    void note(const char* text, const void* pc) override;
     void address_depends(sfc_token) override {}  // both models order loads
     sfc_token last_load() const override {
         return running_ ? tasks_[task_of(current_)].last_load : 0;
@@ -332,15 +338,30 @@ class Machine final : public Executor {
     void watch_spinning(Task& task, const Op& op, Stamp from);
 
     // plain data (plain.cc)
+    /// What is known to a process: a clock, and all that the process did itself.
+    struct Past {
+        const Machine* machine;
+        unsigned proc;
+        const Clock* clock;  // null: nothing of others
+        bool operator()(const Point& point) const;
+        bool operator()(Stamp step) const;
+    };
     void end_plain_accesses(Task& task);
-    const Clock* past_of(unsigned proc) const;
-    bool knows(const Clock* clock, const Point& point) const;
+    Point here(unsigned proc, const void* pc) const;
+    Past past_of(unsigned proc) const;
+    Past past_of(const Event& event) const;
     unsigned issuer(const Event& event) const;
     Access marked_access(const Event& event) const;
-    const Event* find_marked_race(Address granule, const Access& access, const Clock* past);
-    const Access* find_plain_race(const Event& event);
-    std::string race_message(Address granule, const Access& earlier, const Access& later) const;
-    void report_race(Address granule, const Access& earlier, const Access& later);
+    const Event* find_marked_race(Address granule, const Access& access, const Past& past);
+    std::optional<Finding> judge_plain(Address granule, const Access& access, const Past& past);
+    std::optional<Finding> judge(const Event& event);
+    void report(const Finding& finding);
+
+    // memory given out and freed (heap.cc)
+    void make_block(Op& op);
+    void do_heap(Task& task, Op& op);
+    void touch_heap(Task& task, const Op& op, Event& event);
+    std::optional<Finding> judge_free(const Op& op);
 
     // locks (locks.cc)
     void do_lock(Task& task, Op& op);
@@ -389,6 +410,13 @@ class Machine final : public Executor {
     const sfc_program* program_ = nullptr;
     Tables tables_;
     Shadow shadow_;  // plain accesses
+    Names names_;
+    struct Note {
+        std::uint32_t depth;
+        unsigned proc;
+        const char* text;
+    };
+    std::vector<Note> notes_;
 
     // the trace
     Event* trace_ = nullptr;

@@ -1,8 +1,6 @@
 // Plain data. An access is no step: it happens with its task's latest one, and races with any that
 // conflicts and that happens-before does not order, whichever of the two came first here.
 
-#include <fmt/format.h>
-
 #include "engine/machine/machine.hpp"
 
 namespace surefoot::checker::engine {
@@ -15,25 +13,40 @@ void Machine::end_plain_accesses(Task& task) {
     step(op);
 }
 
-/// What happens before the next step of the process; null: nothing.
-const Clock* Machine::past_of(unsigned proc) const {
-    const Stamp latest = last_[proc] != 0 ? last_[proc] : tasks_[task_of(proc)].parent;
-    return latest != 0 ? &clocks_[latest - 1] : nullptr;
+/// Between the latest step of the process and its next one.
+Point Machine::here(unsigned proc, const void* pc) const {
+    return {static_cast<std::uint8_t>(proc), last_[proc], cpus_[cpu_of(proc)].issued, pc};
 }
 
-/// Whether the point happens before whatever has this clock: known is a later step of its process,
-/// or a store issued later, since buffers are in order.
-bool Machine::knows(const Clock* clock, const Point& point) const {
+/// What happens before the next step of the process.
+Machine::Past Machine::past_of(unsigned proc) const {
+    const Stamp latest = last_[proc] != 0 ? last_[proc] : tasks_[task_of(proc)].parent;
+    return {this, proc, latest != 0 ? &clocks_[latest - 1] : nullptr};
+}
+
+/// What happens before the step at hand, as far as it does not come of what that step touches.
+Machine::Past Machine::past_of(const Event& event) const {
+    return {this, issuer(event), &clocks_[depth_]};
+}
+
+/// Known is a later step of that process, or a store that it issued later: buffers are in order.
+bool Machine::Past::operator()(const Point& point) const {
+    if (point.proc == proc) return true;
     if (clock == nullptr) return false;
     if (clock->at[point.proc] > point.after) return true;
-    if (!buffered()) return false;
-    Stamp drained = clock->at[cpus_[cpu_of(point.proc)].drain];
-    while (drained != 0 && trace_[drained - 1].expected != point.proc)
-        drained = trace_[drained - 1].previous;
-    return drained != 0 && trace_[drained - 1].issue > point.issued;
+    if (!machine->buffered()) return false;
+    Stamp drained = clock->at[machine->cpus_[machine->cpu_of(point.proc)].drain];
+    while (drained != 0 && machine->trace_[drained - 1].expected != point.proc)
+        drained = machine->trace_[drained - 1].previous;
+    return drained != 0 && machine->trace_[drained - 1].issue > point.issued;
 }
 
-/// The task whose access the step is.
+bool Machine::Past::operator()(Stamp step) const {
+    const Event& event = machine->trace_[step - 1];
+    return machine->issuer(event) == proc || (clock != nullptr && clock->at[event.proc] >= step);
+}
+
+/// The process whose access the step is.
 unsigned Machine::issuer(const Event& event) const {
     return event.kind == Kind::drain ? static_cast<unsigned>(event.expected) : event.proc;
 }
@@ -41,16 +54,14 @@ unsigned Machine::issuer(const Event& event) const {
 Access Machine::marked_access(const Event& event) const {
     return {.at = {.proc = static_cast<std::uint8_t>(issuer(event)), .pc = event.pc},
             .write = event.effect.first.mode == Mode::write,
-            .marked = true};
+            .kind = event.kind == Kind::drain ? static_cast<Kind>(event.sub) : event.kind};
 }
 
 /// The marked accesses since the last write, and that one: those before it come before it.
-const Event* Machine::find_marked_race(Address granule, const Access& access, const Clock* past) {
+const Event* Machine::find_marked_race(Address granule, const Access& access, const Past& past) {
     const Event* found = nullptr;
-    const auto try_one = [&](Stamp stamp) {
-        const Event& event = trace_[stamp - 1];
-        const bool known = past != nullptr && past->at[event.proc] >= stamp;
-        if (!known && issuer(event) != access.at.proc) found = &event;
+    const auto try_one = [&](Stamp step) {
+        if (!past(step)) found = &trace_[step - 1];
     };
     tables_.for_words(granule, access.bytes, [&](const Word& word) {
         Stamp write = word.last_write;
@@ -64,16 +75,34 @@ const Event* Machine::find_marked_race(Address granule, const Access& access, co
     return found;
 }
 
-/// The plain access that the step, a marked one, races with.
-const Access* Machine::find_plain_race(const Event& event) {
-    const Access* found = nullptr;
+std::optional<Finding> Machine::judge_plain(Address granule, const Access& access,
+                                            const Past& past) {
+    if (const auto wrong = misuse(memory_, granule, access, past)) return wrong;
+    if (const Access* const other = shadow_.find_race(granule, access, past))
+        return race(granule, *other, access);
+    const Event* const event = find_marked_race(granule, access, past);
+    if (event == nullptr) return std::nullopt;
+    Access other = marked_access(*event);
+    for_granules(event->address, event->size, [&](Address at, std::uint8_t bytes) {
+        other.bytes = bytes;
+        return at != granule;
+    });
+    return race(granule, other, access);
+}
+
+/// What is wrong with a step that touches memory, by itself or together with a plain access.
+std::optional<Finding> Machine::judge(const Event& event) {
+    if (event.address == 0 || event.kind == Kind::free_memory) return std::nullopt;
+    const Past past = past_of(event);
     Access access = marked_access(event);
+    std::optional<Finding> found = misuse(memory_, event.address, access, past);
+    if (!shadow_.used()) return found;
     for_granules(event.address, event.size, [&](Address granule, std::uint8_t bytes) {
         access.bytes = bytes;
-        found = shadow_.find_race(granule, access, [&](const Point& other) {
-            return other.proc == access.at.proc || knows(&clocks_[depth_], other);
-        });
-        return found == nullptr;
+        if (found) return false;
+        if (const Access* const other = shadow_.find_race(granule, access, past))
+            found = race(granule, *other, access);
+        return true;
     });
     return found;
 }
@@ -84,30 +113,21 @@ void Machine::plain(Address address, std::size_t size, bool write, const void* p
     if (buffered() && newest_buffered(task.cpu, address, static_cast<unsigned>(size), &own))
         return fail("plain access to bytes that a marked store of its CPU is on the way to", pc,
                     true);
-    const Clock* const past = past_of(task.proc);
-    Access access{.at = {task.proc, last_[task.proc], cpus_[task.cpu].issued, pc}, .write = write};
+    const Past past = past_of(task.proc);
+    Access access{.at = here(task.proc, pc), .write = write};
     task.touched = true;
     for_granules(address, size, [&](Address granule, std::uint8_t bytes) {
         access.bytes = bytes;
-        const Access* const other = shadow_.find_race(granule, access, [&](const Point& point) {
-            return point.proc == task.proc || knows(past, point);
-        });
-        if (other != nullptr) report_race(granule, *other, access);
-        if (const Event* const event = find_marked_race(granule, access, past))
-            report_race(granule, marked_access(*event), access);
+        if (const auto found = judge_plain(granule, access, past)) report(*found);
         shadow_.note(granule, access);
         return true;
     });
 }
 
-std::string Machine::race_message(Address granule, const Access& earlier,
-                                  const Access& later) const {
-    return describe_race(fmt::format("{:#x}", granule), earlier, name_or_number(earlier.at.proc),
-                         later, name_or_number(later.at.proc));
-}
-
-void Machine::report_race(Address granule, const Access& earlier, const Access& later) {
-    fail(race_message(granule, earlier, later), later.at.pc);
+/// Leaves the execution, this stack included: it holds no memory.
+void Machine::report(const Finding& finding) {
+    fail(finding.message(names_, name_of(finding.earlier.at.proc), name_of(finding.later.at.proc)),
+         finding.later.at.pc);
 }
 
 }  // namespace surefoot::checker::engine

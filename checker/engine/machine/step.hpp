@@ -49,10 +49,14 @@ enum class Kind : std::uint8_t {
     irq_wait,
     translate,
     invalidate,
+    allocate,
+    generation,
     free_memory,
     boundary,  // of plain accesses, where what comes next is no step
     drain,
 };
+
+const char* name_of(Kind kind);
 
 /// How a step touches an object. Steps of equal mode R or S commute; R and S do not.
 enum class Mode : std::uint8_t {

@@ -1,6 +1,5 @@
 #include "engine/weak/machine.hpp"
 
-#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -70,6 +69,7 @@ Machine::~Machine() { munmap(stacks_, (SFC_MAX_TASKS + 1) * kStackBytes); }
 void Machine::reset() {
     memory_.reset();
     shadow_.new_execution();
+    names_.clear();
     for (Task& task : tasks_)
         task = Task{};
     callbacks_.clear();
@@ -221,7 +221,12 @@ Event Machine::announced(Task& task) {
 }
 
 void Machine::answer(Task& task, const Event& event) {
-    if (races(task, event)) return;
+    if (const auto found = judge(event)) {
+        book_failure(message(*found), event.op.pc, false);
+        if (stop_at_error_) switcher_.leave();
+        task.failed = true;
+        return;
+    }
     Op& op = *task.op;
     switch (op.kind) {
         case Kind::try_lock:
@@ -289,7 +294,7 @@ std::string Machine::describe_deadlock() const {
     for (const Task& task : tasks_) {
         if (!task.alive || task.ended) continue;
         text += text.back() == ':' ? " " : ", ";
-        text += name_or_number(task.number);
+        text += name_of(task.number);
         if (task.op->kind == Kind::await)
             text += " waits for a value";
         else if (task.op->kind == Kind::join)
@@ -381,9 +386,11 @@ Machine::Task& Machine::add_task(unsigned parent, unsigned child, void (*body)(v
 }
 
 void* Machine::allocate(std::size_t bytes, std::size_t align, const void* pc) {
-    void* const made = memory_.alloc(running_ ? current_->number + 1 : 0, bytes, align);
-    if (made == nullptr) fail("the checker's arena is full", pc, true);
-    return made;
+    const Point made = running_ ? here(*current_, pc) : Point{.pc = pc};
+    const Address block = memory_.alloc(running_ ? current_->number + 1 : 0, bytes, align, made);
+    if (block == 0) fail("the checker's arena is full", pc, true);
+    if (running_) current_->touched = true;
+    return reinterpret_cast<void*>(block);
 }
 
 void Machine::set_switch_hook(sfc_switch_hook hook, void* context) {
@@ -463,62 +470,80 @@ void Machine::unlock(Op& op) {
 
 // --- plain data ---------------------------------------------------------------------------------
 
-View Machine::known_to(const Task& task) {
-    const Event* const latest = task.latest != nullptr ? task.latest : task.born;
-    return task.depends | (latest != nullptr ? latest->then.known : View{});
-}
-
-const Access* Machine::find_race(Address granule, const Access& access, const View& known) {
-    return shadow_.find_race(granule, access, [&](const Point& other) {
-        return other.proc == access.at.proc || known.has(other.proc, other.after);
-    });
-}
-
 /// A plain access happens with its task's latest event.
+Point Machine::here(const Task& task, const void* pc) {
+    const Stamp events = task.latest != nullptr ? task.latest->place + 1 : 0;
+    return {static_cast<std::uint8_t>(task.number), events, 0, pc};
+}
+
+Machine::Past Machine::past_of(const Task& task) {
+    const Event* const latest = task.latest != nullptr ? task.latest : task.born;
+    return {task.number, task.depends | (latest != nullptr ? latest->then.known : View{})};
+}
+
+std::optional<Finding> Machine::judge(Address granule, const Access& access, const Past& past) {
+    if (const auto wrong = misuse(memory_, granule, access, past)) return wrong;
+    const Access* const other = shadow_.find_race(granule, access, past);
+    return other != nullptr ? std::optional(race(granule, *other, access)) : std::nullopt;
+}
+
 void Machine::plain(Address address, std::size_t size, bool write, const void* pc) {
     Task& task = *current_;
-    const View known = known_to(task);
+    const Past past = past_of(task);
     task.depends = View{};
     task.touched = true;
-    const unsigned place = task.latest != nullptr ? task.latest->place + 1 : 0;
-    Access access{.at = {static_cast<std::uint8_t>(task.number), place, 0, pc}, .write = write};
+    Access access{.at = here(task, pc), .write = write};
     for_granules(address, size, [&](Address granule, std::uint8_t bytes) {
         access.bytes = bytes;
-        if (const Access* const other = find_race(granule, access, known))
-            fail(race_message(granule, *other, access), pc);
+        if (const auto found = judge(granule, access, past)) fail(message(*found), pc);
         shadow_.note(granule, access);
         return true;
     });
 }
 
-/// Whether the event is a marked access that races with a plain one: its task then ends here.
-bool Machine::races(Task& task, const Event& event) {
+/// What is wrong with the event, a marked access.
+std::optional<Finding> Machine::judge(const Event& event) {
     const Op& op = event.op;
-    if (!is_access(op.kind) || is_lock(op.kind)) return false;
-    const Access* other = nullptr;
-    Access access{.at = {static_cast<std::uint8_t>(task.number), event.place, 0, op.pc},
+    if (!is_access(op.kind)) return std::nullopt;
+    std::optional<Finding> found;
+    const Past past{event.task, event.before};
+    Access access{.at = {static_cast<std::uint8_t>(event.task), event.place, 0, op.pc},
                   .write = event.writes,
-                  .marked = true};
-    for_granules(op.address, op.size, [&](Address granule, std::uint8_t bytes) {
+                  .kind = op.kind};
+    const std::size_t size = std::max<std::size_t>(op.size, 1);  // of a lock
+    for_granules(op.address, size, [&](Address granule, std::uint8_t bytes) {
         access.bytes = bytes;
-        other = find_race(granule, access, event.before);
-        if (other != nullptr) book_failure(race_message(granule, *other, access), op.pc, false);
+        found = judge(granule, access, past);
         shadow_.note(granule, access);
-        return other == nullptr;
+        return !found;
     });
-    if (other == nullptr) return false;
-    if (stop_at_error_) switcher_.leave();
-    task.failed = true;
-    return true;
+    return found;
 }
 
-std::string Machine::race_message(Address granule, const Access& earlier,
-                                  const Access& later) const {
-    return describe_race(fmt::format("{:#x}", granule), earlier, name_or_number(earlier.at.proc),
-                         later, name_or_number(later.at.proc));
+void Machine::free(Address object, const void* pc) {
+    Block* const block = memory_.find(object);
+    if (block == nullptr || block->begin != object || (!running_ && block->is_free))
+        return fail("free of memory that is not in use", pc);
+    if (!running_) return memory_.free(*block, {.pc = pc});
+    Task& task = *current_;
+    const Past past = past_of(task);
+    task.touched = true;
+    const Access freeing{.at = here(task, pc), .write = true, .kind = Kind::free_memory};
+    if (const auto wrong = misuse(memory_, object, freeing, past)) fail(message(*wrong), pc);
+    for_granules(block->begin, block->bytes, [&](Address granule, std::uint8_t) {
+        if (const Access* const other = shadow_.find_use(granule, past))
+            fail(message({"use after free of", granule, *other, freeing}), pc);
+        return true;
+    });
+    memory_.free(*block, freeing.at);
 }
 
-std::string Machine::name_or_number(unsigned task) const {
+std::string Machine::message(const Finding& finding) const {
+    return finding.message(names_, name_of(finding.earlier.at.proc),
+                           name_of(finding.later.at.proc));
+}
+
+std::string Machine::name_of(unsigned task) const {
     const char* const name = tasks_[task].name;
     return name != nullptr ? name : "task " + std::to_string(task);
 }

@@ -11,8 +11,8 @@
 
 #include "engine/machine/executor.hpp"
 #include "engine/machine/fibers.hpp"
-#include "engine/machine/memory.hpp"
-#include "engine/machine/shadow.hpp"
+#include "engine/memory/memory.hpp"
+#include "engine/memory/shadow.hpp"
 #include "engine/weak/graph.hpp"
 
 namespace surefoot::checker::engine::weak {
@@ -71,6 +71,12 @@ class Machine final : public Executor {
                  const void* pc) override;
 
     void* allocate(std::size_t bytes, std::size_t align, const void* pc) override;
+    void free(Address object, const void* pc) override;
+    unsigned generation(Address, const void*) override { return 0; }
+    void name(Address address, std::size_t size, const char* name) override {
+        names_.add(address, size, name);
+    }
+    void note(const char*, const void*) override {}  // no schedule is told
     void fail(std::string message, const void* pc, bool mistake = false) override;
     void set_switch_hook(sfc_switch_hook hook, void* context) override;
 
@@ -128,12 +134,20 @@ class Machine final : public Executor {
     void watch_spinning(const Event& event);
     void book_failure(std::string message, const void* pc, bool mistake);
 
-    /// What happens before the task's next step.
-    static View known_to(const Task& task);
-    const Access* find_race(Address granule, const Access& access, const View& known);
-    bool races(Task& task, const Event& event);
-    std::string race_message(Address granule, const Access& earlier, const Access& later) const;
-    std::string name_or_number(unsigned task) const;
+    /// What is known to a task of others, and all that it did itself.
+    struct Past {
+        unsigned task;
+        View known;
+        bool operator()(const Point& point) const {
+            return point.proc == task || known.has(point.proc, point.after);
+        }
+    };
+    static Past past_of(const Task& task);
+    static Point here(const Task& task, const void* pc);
+    std::optional<Finding> judge(Address granule, const Access& access, const Past& past);
+    std::optional<Finding> judge(const Event& event);
+    std::string message(const Finding& finding) const;
+    std::string name_of(unsigned task) const;
     End end();
     End violated();
     bool waits_in_vain(unsigned task) const;
@@ -150,6 +164,7 @@ class Machine final : public Executor {
 
     Memory& memory_;
     Shadow shadow_;  // all accesses
+    Names names_;
     const std::uint32_t most_events_;
     const bool stop_at_error_;
     Graph graph_;

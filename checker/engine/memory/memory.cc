@@ -1,4 +1,4 @@
-#include "engine/machine/memory.hpp"
+#include "engine/memory/memory.hpp"
 
 #include <sys/mman.h>
 
@@ -45,41 +45,43 @@ void Memory::reset() {
     }
     blocks_.clear();
     free_.clear();
+    watched_ = false;
 }
 
-void* Memory::alloc(unsigned number, std::size_t bytes, std::size_t align) {
-    bytes = (std::max<std::size_t>(bytes, 1) + kGrain - 1) / kGrain * kGrain;
+Address Memory::alloc(unsigned number, std::size_t bytes, std::size_t align, const Point& made) {
+    Block block{.bytes = (std::max<std::size_t>(bytes, 1) + kGrain - 1) / kGrain * kGrain,
+                .made = made,
+                .made_in_setup = number == 0};
+    watched_ |= number != 0;
     align = std::max(align, kGrain);
     for (std::size_t i = free_.size(); i-- > 0;) {
         const Block& old = blocks_[free_[i]];
-        if (old.bytes != bytes || old.begin % align != 0) continue;
-        Block again;
-        again.begin = old.begin;
-        again.bytes = bytes;
-        again.generation = old.generation + 1;
+        if (old.bytes != block.bytes || old.begin % align != 0) continue;
+        block.begin = old.begin;
+        block.generation = old.generation + 1;
         free_.erase(free_.begin() + static_cast<std::ptrdiff_t>(i));
-        blocks_.push_back(again);
-        std::fill_n(owner_ + (again.begin - kBase) / kGrain, bytes / kGrain,
-                    static_cast<std::uint32_t>(blocks_.size()));
-        return reinterpret_cast<void*>(again.begin);
+        return give_out(block);
     }
     Region& region = regions_[number];
     const std::size_t at = (region.begin + region.used + align - 1) / align * align;
-    if (at + bytes > region.begin + region.bytes) return nullptr;
-    region.used = at + bytes - region.begin;
-    Block block;
+    if (at + block.bytes > region.begin + region.bytes) return 0;
+    region.used = at + block.bytes - region.begin;
     block.begin = kBase + at;
-    block.bytes = bytes;
-    blocks_.push_back(block);
-    std::fill_n(owner_ + at / kGrain, bytes / kGrain, static_cast<std::uint32_t>(blocks_.size()));
-    return reinterpret_cast<void*>(block.begin);
+    return give_out(block);
 }
 
-void Memory::free(Block& block) {
-    block.freed = true;
+Address Memory::give_out(Block block) {
+    blocks_.push_back(block);
+    std::fill_n(owner_ + (block.begin - kBase) / kGrain, block.bytes / kGrain,
+                static_cast<std::uint32_t>(blocks_.size()));
+    return block.begin;
+}
+
+void Memory::free(Block& block, const Point& freed) {
+    block.is_free = watched_ = true;
+    block.freed = freed;
     std::memset(reinterpret_cast<void*>(block.begin), kPoison, block.bytes);
-    if (reuse_ == SFC_REUSE_LIFO)
-        free_.push_back(static_cast<std::uint32_t>(&block - blocks_.data()));
+    if (reuses()) free_.push_back(static_cast<std::uint32_t>(&block - blocks_.data()));
 }
 
 Block* Memory::find(Address address) {

@@ -5,42 +5,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
-#include <string>
 #include <vector>
 
 #include "engine/machine/tables.hpp"
+#include "engine/memory/access.hpp"
 
 namespace surefoot::checker::engine {
-
-/// A place in the run of a process, between two of its steps.
-struct Point {
-    std::uint8_t proc = 0;
-    Stamp after = 0;           ///< Its latest step.
-    std::uint32_t issued = 0;  ///< Stores that its CPU had put into its buffer.
-    const void* pc = nullptr;
-};
-
-struct Access {
-    Point at;
-    std::uint8_t bytes = 0xff;  ///< Which ones of an 8-byte granule.
-    bool write = false;
-    bool marked = false;
-
-    bool conflicts_with(const Access& other) const {
-        return (bytes & other.bytes) != 0 && (write || other.write) && !(marked && other.marked);
-    }
-    /// Whether whoever races with the other one races with this one or has raced already, given
-    /// that this one comes later and races with nothing.
-    bool stands_for(const Access& other) const {
-        const bool as_strong = (write || !other.write) && (!marked || other.marked);
-        const bool known = at.proc == other.at.proc || (write && !marked);
-        return (other.bytes & ~bytes) == 0 && as_strong && known;
-    }
-};
-
-/// `first` and `second` are the tasks.
-std::string describe_race(const std::string& place, const Access& earlier, const std::string& first,
-                          const Access& later, const std::string& second);
 
 /// Calls `visit(granule, bytes)` for each piece of a byte range, until that returns false.
 template <class Visit>
@@ -72,6 +42,14 @@ class Shadow {
         const auto found = std::find_if(earlier.begin(), earlier.end(), [&](const Access& other) {
             return access.conflicts_with(other) && !knows(other.at);
         });
+        return found != earlier.end() ? &*found : nullptr;
+    }
+    /// An earlier access of any kind that is not known to come before.
+    template <class Knows>
+    const Access* find_use(Address granule, const Knows& knows) {
+        const auto& earlier = of(granule);
+        const auto found = std::find_if(earlier.begin(), earlier.end(),
+                                        [&](const Access& other) { return !knows(other.at); });
         return found != earlier.end() ? &*found : nullptr;
     }
     void note(Address granule, const Access& access) {

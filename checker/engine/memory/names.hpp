@@ -1,0 +1,31 @@
+#pragma once
+
+// What sfc_name() called pieces of memory, in one execution.
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "engine/machine/step.hpp"
+
+namespace surefoot::checker::engine {
+
+class Names {
+  public:
+    void clear() { ranges_.clear(); }
+    void add(Address begin, std::size_t bytes, const char* name) {
+        ranges_.push_back({begin, bytes, name});
+    }
+    /// By the latest name, and how far behind its beginning; else the number.
+    std::string of(Address address) const;
+
+  private:
+    struct Range {
+        Address begin;
+        std::size_t bytes;
+        const char* name;
+    };
+    std::vector<Range> ranges_;
+};
+
+}  // namespace surefoot::checker::engine
