@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <random>
 #include <string>
+#include <vector>
 
 #include "surefoot/checker/checker.hpp"
 
@@ -82,6 +85,22 @@ TEST(Weak, an_await_that_nobody_answers_deadlocks_once) {
     EXPECT_EQ(run(body).message, "deadlock: waiter waits for a value");
     // The last store is the one or the other.
     EXPECT_EQ(run(body, {.deadlock_is_error = false}).blocked, 2U);
+}
+
+TEST(Weak, an_await_may_miss_its_value) {
+    for (const bool writer_first : {false, true}) {
+        const Result result = run(
+            [writer_first](Program& program, Words& words) {
+                const auto writer = [&words] { words.x.store(1), words.x.store(2); };
+                if (writer_first) program.spawn(writer);
+                program.spawn([&words] { words.x.await(0); });
+                if (!writer_first) program.spawn(writer);
+            },
+            {.deadlock_is_error = false});
+        EXPECT_EQ(result.complete, 1U);
+        EXPECT_EQ(result.blocked, 1U);
+        EXPECT_LE(result.redundant, 1U);
+    }
 }
 
 TEST(Weak, an_assumption_that_fails_blocks_that_execution_alone) {
@@ -172,6 +191,132 @@ TEST(Weak, a_grace_period_inside_its_own_section_deadlocks) {
             "reader");
     });
     EXPECT_EQ(result.message, "deadlock: reader waits for a grace period");
+}
+
+/// A section that waits for what comes after a grace period, and may have begun before it.
+struct SectionThatWaits {
+    bool looks_first;  // and so knows that it began before
+    bool holds_lock;   // waits for a lock that the updater holds
+    bool updater_first;
+};
+
+std::function<void(Program&)> body(SectionThatWaits of) {
+    return [of](Program& program) {
+        auto& words = program.make<Words>();
+        const auto reader = [&words, of] {
+            sfc_rcu_read_lock(nullptr, nullptr);
+            if (of.looks_first) words.x.load();
+            if (of.holds_lock)
+                words.mutex.lock(), words.mutex.unlock();
+            else
+                words.y.await(1);
+            sfc_rcu_read_unlock(nullptr, nullptr);
+        };
+        const auto updater = [&words, of] {
+            if (of.holds_lock) words.mutex.lock();
+            words.x.store(1);
+            sfc_synchronize_rcu(nullptr, nullptr);
+            words.y.store(1);
+            if (of.holds_lock) words.mutex.unlock();
+        };
+        if (of.updater_first) program.spawn(updater, "updater");
+        program.spawn(reader, "reader");
+        if (!of.updater_first) program.spawn(updater, "updater");
+    };
+}
+
+TEST(Weak, a_section_and_a_grace_period_that_wait_for_each_other_deadlock) {
+    for (const bool looks_first : {false, true})
+        for (const bool holds_lock : {false, true})
+            for (const bool updater_first : {false, true}) {
+                const auto program = body({looks_first, holds_lock, updater_first});
+                const Result error = check(program, {.model = Model::weak});
+                EXPECT_EQ(error.verdict, Verdict::violated);
+                EXPECT_NE(error.message.find("updater waits for a grace period"), std::string::npos)
+                    << error.message;
+                // As under sc, with the same order of lock and look.
+                const Result weak =
+                    check(program, {.model = Model::weak, .deadlock_is_error = false});
+                const Result sc = check(program, {.model = Model::sc, .deadlock_is_error = false});
+                EXPECT_EQ(weak.blocked, sc.blocked);
+                EXPECT_EQ(weak.complete, sc.complete);
+            }
+}
+
+TEST(Weak, a_grace_period_ends_when_the_section_does) {
+    // The section waits, but not for the updater.
+    const Result result = run([](Program& program, Words& words) {
+        program.spawn([&words] {
+            sfc_rcu_read_lock(nullptr, nullptr);
+            words.x.await(1);
+            sfc_rcu_read_unlock(nullptr, nullptr);
+        });
+        program.spawn([&words] {
+            sfc_synchronize_rcu(nullptr, nullptr);
+            words.y.store(1);
+        });
+        program.spawn([&words] { words.x.store(1); });
+    });
+    EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+    EXPECT_EQ(result.complete, 1U);
+    EXPECT_EQ(result.blocked, 0U);
+    EXPECT_EQ(result.restarts, 1U);
+}
+
+/// Locks, one inside the other, in some order, and increments of a word.
+struct LockProgram {
+    struct Step {
+        unsigned first, second;  // of three locks; the same one: no second
+    };
+    std::vector<std::vector<Step>> tasks;
+};
+
+LockProgram draw(unsigned seed) {
+    std::mt19937 random(seed);
+    LockProgram program;
+    for (auto tasks = 2 + random() % 2; tasks > 0; --tasks) {
+        auto& steps = program.tasks.emplace_back();
+        for (auto left = 1 + random() % 2; left > 0; --left)
+            steps.push_back(
+                {static_cast<unsigned>(random() % 3), static_cast<unsigned>(random() % 3)});
+    }
+    return program;
+}
+
+void run(const LockProgram::Step& step, Mutex* locks, Word<int>& word) {
+    locks[step.first].lock();
+    word.fetch_add(1);
+    if (step.second != step.first) locks[step.second].lock(), locks[step.second].unlock();
+    locks[step.first].unlock();
+}
+
+TEST(Weak, locks_and_their_deadlocks_count_as_under_sc) {
+    std::uint64_t deadlocks = 0;
+    for (unsigned seed = 0; seed < 200; ++seed) {
+        const LockProgram drawn = draw(seed);
+        const auto explore = [&drawn](Model model) {
+            return check(
+                [&drawn](Program& program) {
+                    struct State {
+                        Mutex locks[3];
+                        Word<int> word;
+                    };
+                    auto& state = program.make<State>();
+                    for (const auto& steps : drawn.tasks)
+                        program.spawn([&state, &steps] {
+                            for (const auto& step : steps)
+                                run(step, state.locks, state.word);
+                        });
+                },
+                {.model = model, .deadlock_is_error = false});
+        };
+        const Result sc = explore(Model::sc), weak = explore(Model::weak);
+        EXPECT_EQ(weak.complete, sc.complete) << "seed " << seed;
+        EXPECT_EQ(weak.blocked, sc.blocked) << "seed " << seed;
+        EXPECT_EQ(weak.redundant, 0U) << "seed " << seed;
+        deadlocks += weak.blocked;
+    }
+    EXPECT_GT(deadlocks, 100U);
 }
 
 TEST(Weak, what_it_does_not_have_is_refused) {

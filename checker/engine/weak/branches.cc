@@ -91,6 +91,7 @@ struct Revisit {
     bool is_standard(const Event& event, const Event& read) const {
         const bool came_later = event.stamp >= read.stamp;
         const bool wrote_later = event.write_stamp >= read.stamp;
+        if (event.makes_wait && drops(event, read)) return false;
         if (wrote_later && is_read_before(event)) return false;
         if (graph.has_grace()) return !came_later || is_standard_by_trial(event);
         return (!came_later || found_latest(event)) && (!wrote_later || is_latest(event));
@@ -98,8 +99,7 @@ struct Revisit {
     /// With grace periods what is latest may not be consistent: then the standard way is the latest
     /// one that is, and has to be tried.
     bool is_standard_by_trial(const Event& event) const {
-        if (event.op.kind == Kind::choose) return event.read == 0;
-        if (event.word == kNoWord) return true;
+        if (event.word == kNoWord) return event.read == 0;
         const Graph previous = graph.restricted([&](const Event& other) {
             return other.stamp < event.stamp || (&other != &event && in(past, other));
         });
@@ -128,7 +128,7 @@ struct Revisit {
     }
     /// As a read: of the writes that were there before it, and those in the past.
     bool found_latest(const Event& event) const {
-        if (event.op.kind == Kind::choose) return event.read == 0;
+        if (event.word == kNoWord) return event.read == 0;
         if (!event.reads) return true;
         const Event* const source = event.source;
         if (source != nullptr && source->write_stamp > event.stamp && !in(past, *source))
@@ -147,7 +147,8 @@ struct Revisit {
 };
 
 /// The graphs in which `write`, as it is, answers an earlier read. An answered read-modify-write
-/// writes anew, and may revisit in its turn.
+/// writes anew, and may revisit in its turn. Whoever took the lock that `write` takes now is put
+/// off until it is free again.
 void revisit(const Graph& graph, const Event& write, std::vector<Graph>& results) {
     const Revisit by(graph, write);
     for (const auto& read : graph.events()) {
@@ -155,9 +156,12 @@ void revisit(const Graph& graph, const Event& write, std::vector<Graph>& results
             continue;
         const Graph rest =
             graph.restricted([&](const Event& event) { return !by.drops(event, *read); });
-        for_each_way(rest, write.announced(), [&](const Event& with, std::size_t position) {
+        for_each_way(rest, write.announced(), [&](Event with, std::size_t position) {
             Graph next = rest;
-            if (with.source != write.source || !next.add(with, position)) return;
+            if (with.source != write.source) return;
+            with.makes_wait = takes_lock(read->op.kind) && has_to_wait(read->op, with.written);
+            if (!next.add(with, position)) return;
+            if (with.makes_wait) return results.push_back(std::move(next));
             const Event* const answer = next.last(with.task);
             const Event again = reading(read->announced(), answer, 0);
             const bool latest = next.writes(read->word).back() == answer;
@@ -201,12 +205,28 @@ bool has_to_wait(const Op& op, std::uint64_t value) {
     }
 }
 
+bool goes_on(const Graph& graph, const Event& event) {
+    const std::size_t latest = graph.writes(event.word).size();
+    const std::size_t least =
+        takes_lock(event.op.kind)
+            ? latest
+            : graph.bound(graph.knowledge(event.task, event.after).known, event.word);
+    for (std::size_t position = latest + 1; position-- > least;) {
+        const Event* const write = write_at(graph, event.word, position);
+        if (!has_to_wait(event.op, write != nullptr ? write->written : event.initial)) return true;
+    }
+    return false;
+}
+
 std::vector<Graph> extensions(const Graph& graph, const Event& event) {
     if (event.word != kNoWord) return with_access(graph, event, false);
     std::vector<Graph> results;
-    const std::uint64_t count = event.op.kind == Kind::choose ? event.op.a : 1;
+    std::uint64_t count = 1;
+    if (event.op.kind == Kind::choose) count = event.op.a;
+    if (event.may_wait) count = 2;
     Event with = event;
     for (with.read = 0; with.read < count; ++with.read) {
+        with.waits = event.may_wait && with.read != 0;
         Graph next = graph;
         if (next.add(with, 0)) results.push_back(std::move(next));
     }

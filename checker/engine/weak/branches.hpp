@@ -23,10 +23,16 @@ std::vector<Graph> extensions(const Graph& graph, const Event& event);
 /// Every consistent graph in which the event, a write, answers an earlier read.
 std::vector<Graph> revisits(const Graph& graph, const Event& event);
 
+/// Whether the event, which may have to wait, finds something that lets it go on. One that does not
+/// is not added: its task comes back to it when there is more.
+bool goes_on(const Graph& graph, const Event& event);
+
 /// What the op writes over `before`, if it writes.
 std::optional<std::uint64_t> written(const Op& op, std::uint64_t before);
 /// Whether the op, an await or the taking of a lock, has to wait while its word is `value`.
 bool has_to_wait(const Op& op, std::uint64_t value);
+
+inline bool takes_lock(Kind kind) { return kind == Kind::lock || kind == Kind::lock_shared; }
 
 /// What a lock's word holds.
 inline constexpr std::uint64_t kFree = 0, kWriter = std::uint64_t{1} << 32;

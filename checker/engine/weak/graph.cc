@@ -15,6 +15,7 @@ Event Event::announced() const {
     event.after = after;
     event.depends = depends;
     event.stamp = stamp;
+    event.may_wait = may_wait;
     return event;
 }
 

@@ -38,8 +38,10 @@ struct Event {
 
     bool reads = false;
     bool writes = false;
-    bool waits = false;  // for another value than it found: the task's last event
-    bool full = false;   // a full fence, or an access between two
+    bool waits = false;       // for another value than it found: the task's last event
+    bool may_wait = false;    // a grace period: sections may never end
+    bool makes_wait = false;  // it took a lock from somebody who has to wait now
+    bool full = false;        // a full fence, or an access between two
     std::uint8_t order = SFC_RELAXED;
     const Event* source = nullptr;  // whom it read from; null: the initial value
     std::uint64_t read = 0, written = 0;

@@ -46,6 +46,12 @@ bool is_access(Kind kind) {
            kind == Kind::cas || kind == Kind::rmw_call || kind == Kind::await;
 }
 
+/// Whether a task may be stuck there for ever.
+bool may_block(Kind kind) {
+    return kind == Kind::await || kind == Kind::lock || kind == Kind::lock_shared ||
+           kind == Kind::join || kind == Kind::grace_start || kind == Kind::stop;
+}
+
 /// How often a load may find the same store before its loop is taken to be waiting.
 constexpr unsigned kSpinLimit = 200;
 
@@ -123,6 +129,14 @@ void Machine::schedule() {
             return fail("an execution of more than " + std::to_string(most_events_) +
                             " steps: does a loop wait for another task?",
                         graph_.events().back()->op.pc, true);
+    if (!dead_) come_first();
+}
+
+/// Who waits for a lock to the end could have taken it before its holder.
+void Machine::come_first() {
+    for (Task& task : tasks_)
+        if (task.alive && !task.ended && !task.failed && takes_lock(task.op->kind))
+            branch_back(announced(task));
 }
 
 void Machine::replay(const Event& event) {
@@ -163,16 +177,27 @@ bool Machine::can_run(Task& task) {
     if (task.ended || task.failed || task.op->kind == Kind::stop) return false;
     const Event* const last = graph_.last(task.number);
     if (last != nullptr && last->waits) return false;
-    if (task.op->kind == Kind::grace_start) return !in_section(task, task.op->address);
-    if (task.op->kind != Kind::join) return true;
-    Task& other = tasks_[task.op->a];
-    catch_up(other);
-    return other.ended;
+    switch (task.op->kind) {
+        case Kind::grace_start:
+            return !in_section(task, task.op->address);
+        case Kind::join: {
+            Task& other = tasks_[task.op->a];
+            catch_up(other);
+            return other.ended;
+        }
+        case Kind::await:
+        case Kind::lock:
+        case Kind::lock_shared:
+            return goes_on(graph_, announced(task));
+        default:
+            return true;
+    }
 }
 
 void Machine::extend(Task& task) {
     dead_ = !branch(announced(task));
     if (dead_) return;
+    if (is_access(task.op->kind)) task.depends = View{};
     const Event& added = *graph_.events().back();
     // Either may leave this stack for good: it holds nothing.
     watch_spinning(added);
@@ -181,13 +206,18 @@ void Machine::extend(Task& task) {
 
 bool Machine::branch(const Event& event) {
     std::vector<Graph> ways = extensions(graph_, event);
-    for (Graph& other : revisits(graph_, event))
-        more_->push_back(std::move(other));
+    branch_back(event);
     if (ways.empty()) return false;
     for (std::size_t i = ways.size(); i-- > 1;)
         more_->push_back(std::move(ways[i]));
     graph_ = std::move(ways.front());
     return true;
+}
+
+/// Leaves for later the graphs in which the event answers an earlier read.
+void Machine::branch_back(const Event& event) {
+    for (Graph& other : revisits(graph_, event))
+        more_->push_back(std::move(other));
 }
 
 Event Machine::announced(Task& task) {
@@ -201,6 +231,7 @@ Event Machine::announced(Task& task) {
             break;
         case Kind::grace_start:
             event.full = true;
+            event.may_wait = sections_may_block_;
             break;
         case Kind::join:
             // A task without a step of its own has at least been spawned.
@@ -216,7 +247,7 @@ Event Machine::announced(Task& task) {
         event.op.order = order_of(event.op.kind);
     else
         event.initial = read_memory(event.op.address, event.op.size);
-    event.depends = std::exchange(task.depends, View{});
+    event.depends = task.depends;
     return event;
 }
 
@@ -281,10 +312,15 @@ End Machine::end() {
 
 End Machine::violated() { return mistaken_ ? End::mistaken : End::violated; }
 
-/// Memory is fair: a task that waits sees the latest value in the end.
+/// Memory is fair: a task that waits sees the latest value in the end. A grace period ends unless
+/// some section does not.
 bool Machine::waits_in_vain(unsigned task) const {
     const Event* const event = graph_.last(task);
     if (event == nullptr || !event->waits) return false;
+    if (event->op.kind == Kind::grace_start)
+        return std::none_of(std::begin(tasks_), std::end(tasks_), [&](const Task& other) {
+            return other.alive && !other.ended && in_section(other, event->op.address);
+        });
     const auto& writes = graph_.writes(event->word);
     return !writes.empty() && writes.back() != event->source;
 }
@@ -419,6 +455,7 @@ void Machine::step(Op& op) {
         return refuse("a sleep, wake or interrupt", op.pc);
     Task& task = *current_;
     task.op = &op;
+    sections_may_block_ |= may_block(op.kind) && in_any_section(task);
     switcher_.switch_to(scheduler_);
 }
 
@@ -555,6 +592,11 @@ bool Machine::in_section(const Task& task, Address domain) {
     return std::any_of(task.sections.begin(), task.sections.end(), [&](const auto& section) {
         return section.first == domain && section.second != 0;
     });
+}
+
+bool Machine::in_any_section(const Task& task) {
+    return std::any_of(task.sections.begin(), task.sections.end(),
+                       [](const auto& section) { return section.second != 0; });
 }
 
 unsigned& Machine::nesting(Address domain) {

@@ -39,6 +39,9 @@ class Machine final : public Executor {
     const std::string& message() const { return message_; }
     const void* place() const { return place_; }
     std::uint64_t steps() const { return steps_; }
+    /// Whether some task had to wait inside a read-side section, so far: grace periods may then
+    /// wait for ever, which earlier runs left out.
+    bool sections_may_block() const { return sections_may_block_; }
 
     bool running() const override { return running_; }
     std::uint64_t load(Op& op) override;
@@ -129,6 +132,8 @@ class Machine final : public Executor {
     /// Goes on with one of the graphs that `event` makes; the others are for later. False if none
     /// is.
     bool branch(const Event& event);
+    void branch_back(const Event& event);
+    void come_first();
     Event announced(Task& task);
     void answer(Task& task, const Event& event);
     void watch_spinning(const Event& event);
@@ -159,6 +164,7 @@ class Machine final : public Executor {
                    const char* name);
     unsigned word_of(const Op& op);
     static bool in_section(const Task& task, Address domain);
+    static bool in_any_section(const Task& task);
     unsigned& nesting(Address domain);
     void refuse(const char* what, const void* pc);
 
@@ -189,6 +195,7 @@ class Machine final : public Executor {
     Fiber scheduler_;
     bool running_ = false;
     bool dead_ = false;
+    bool sections_may_block_ = false;
     bool failed_ = false, mistaken_ = false;
     std::string message_;
     const void* place_ = nullptr;

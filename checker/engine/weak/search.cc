@@ -54,9 +54,11 @@ class Search {
         std::vector<Graph> left(1);
         bool goes_on = true;
         while (goes_on && !left.empty()) {
+            const bool knew = machine_.sections_may_block();
             Graph next = std::move(left.back());
             left.pop_back();
             goes_on = count(machine_.run(program_, std::move(next), left));
+            if (knew != machine_.sections_may_block() && goes_on) begin_anew(left);
         }
         set_active_machine(nullptr);
         result_.seconds = seconds();
@@ -68,6 +70,13 @@ class Search {
     }
 
   private:
+    void begin_anew(std::vector<Graph>& left) {
+        left.assign(1, Graph{});
+        result_ = sfc_result{};
+        result_.verdict = SFC_HOLDS;
+        result_.restarts = 1;
+    }
+
     /// @return false when the search is to end
     bool count(End end) {
         const auto events = static_cast<std::uint32_t>(machine_.graph().events().size());
@@ -85,6 +94,7 @@ class Search {
                 ++result_.blocked;
                 break;
             case End::dead:
+                ++result_.redundant;
                 break;
             case End::violated:
                 return violation();
