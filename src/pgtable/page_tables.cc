@@ -58,10 +58,15 @@ void DeferredTables::free_list(Pfn first) {
         if (kQuarantineFreed) {
             quarantine(first);
         } else {
-            frames_.put(first);
+            free_table(first);
         }
         first = next;
     }
+}
+
+void DeferredTables::free_table(Pfn table) {
+    frames_.put(table);
+    freed_.fetch_add(1, Order::relaxed);
 }
 
 void DeferredTables::quarantine(Pfn table) {
@@ -89,7 +94,7 @@ void DeferredTables::release_quarantine() {
         for (const std::byte b : frames_.arena().page(released[i])) {
             SF_ASSERT(b == std::byte{kTablePoison});
         }
-        frames_.put(released[i]);
+        free_table(released[i]);
     }
 }
 
@@ -98,13 +103,14 @@ bool DeferredTables::pending() {
     return in_flight_;
 }
 
-bool DeferredTables::reclaim() {
-    if (!pending()) return false;
-    // The first barrier frees what was sealed, the second what had arrived by then.
-    sync::rcu_barrier();
-    sync::rcu_barrier();
+bool DeferredTables::reclaim(std::uint64_t before) {
+    if (pending()) {
+        // The first barrier frees what was sealed, the second what had arrived by then.
+        sync::rcu_barrier();
+        sync::rcu_barrier();
+    }
     release_quarantine();
-    return true;
+    return freed() != before;
 }
 
 void DeferredTables::drain() {

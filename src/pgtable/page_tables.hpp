@@ -23,9 +23,13 @@ class DeferredTables : private sync::RcuHead {
     ///               unlinked, holds no entry, and its translations were invalidated
     void retire(Pfn first, Pfn last);
 
-    /// For an allocation that failed: waits until the tables retired so far are free.
-    /// Locks: none. @return false if none was waiting, so that trying again is of no use
-    bool reclaim();
+    /// How many tables came free so far.
+    std::uint64_t freed() const { return freed_.load(Order::relaxed); }
+
+    /// For an allocation that failed: waits until the tables retired so far are free. Locks: none.
+    /// @param before  what `freed` told before the allocation
+    /// @return false if none came free since then, so that trying again is of no use
+    bool reclaim(std::uint64_t before);
 
     /// Waits until every retired table is free; nobody retires any more. Locks: none.
     void drain();
@@ -35,11 +39,13 @@ class DeferredTables : private sync::RcuHead {
 
     static void grace_period_over(sync::RcuHead& head);
     void free_list(Pfn first);
+    void free_table(Pfn table);
     void quarantine(Pfn table);
     void release_quarantine();
     bool pending();
 
     phys::FrameAllocator& frames_;
+    sync::Atomic<std::uint64_t> freed_{0};
     sync::SpinLock<sync::LockId::leaf> lock_;
     /// Waits for the callback in flight.
     Pfn sealed_ SF_GUARDED_BY(lock_);

@@ -107,6 +107,7 @@ FaultResult fault_once(Mm& mm, VirtAddr va, Access access) {
 FaultResult handle_fault(Mm& mm, VirtAddr va, Access access) {
     mm.count(Event::pgfault);
     if (va >= mm.options.task_size) return FaultResult::maperr;
+    const std::uint64_t tables_freed = mm.system.deferred.freed();
     FaultResult result = fault_once(mm, va, access);
     if (result == FaultResult::accerr && access == Access::exec) {
         // x86 brings the page in as for a read, and refuses the fetch when it comes again.
@@ -114,7 +115,7 @@ FaultResult handle_fault(Mm& mm, VirtAddr va, Access access) {
         if (result == FaultResult::handled) return FaultResult::accerr;
     }
     // The last frames may be tables that wait for their grace period.
-    if (result == FaultResult::oom && mm.system.deferred.reclaim()) {
+    if (result == FaultResult::oom && mm.system.deferred.reclaim(tables_freed)) {
         return fault_once(mm, va, access);
     }
     return result;

@@ -64,9 +64,10 @@ Result<void> populate_page(Mm& mm, VirtAddr va, Choose& choose) {
 template <class Choose>
 Result<void> populate_pages(Mm& mm, VaRange range, Choose&& choose) {
     for (VirtAddr va = range.start; va < range.end; va += arch::kPageSize) {
+        const std::uint64_t tables_freed = mm.system.deferred.freed();
         Result<void> done = populate_page(mm, va, choose);
         // The last frames may be tables that wait for their grace period.
-        if (!done && done.error() == Errno::nomem && mm.system.deferred.reclaim()) {
+        if (!done && done.error() == Errno::nomem && mm.system.deferred.reclaim(tables_freed)) {
             done = populate_page(mm, va, choose);
         }
         if (!done) return done;

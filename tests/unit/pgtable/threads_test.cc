@@ -112,6 +112,7 @@ TEST(PageTableThreads, table_that_is_being_filled_is_not_unlinked) {
 
 TEST(PageTableThreads, reclaim_frees_what_came_during_a_grace_period) {
     World world;
+    const std::uint64_t freed = world.deferred.freed();
     Pfn tables[2];
     for (unsigned t = 0; t < 2; ++t) {
         world.populate(world.table(t));
@@ -127,8 +128,20 @@ TEST(PageTableThreads, reclaim_frees_what_came_during_a_grace_period) {
             gather.finish();
         }
     }
-    HeldMmap::without([&] { EXPECT_TRUE(world.deferred.reclaim()); });
+    HeldMmap::without([&] { EXPECT_TRUE(world.deferred.reclaim(freed)); });
     for (const Pfn table : tables) EXPECT_EQ(world.tables.frame(table).refcount.read(), 0U);
+}
+
+TEST(PageTableThreads, reclaim_knows_of_tables_that_came_free_before_it_looked) {
+    World world;
+    const std::uint64_t freed = world.deferred.freed();
+    world.populate(World::page(0));
+    world.free_tables(world.whole(), VirtAddr(0), VirtAddr(0));
+    world.drain();
+    HeldMmap::without([&] {
+        EXPECT_TRUE(world.deferred.reclaim(freed)) << "an allocation failed just before";
+        EXPECT_FALSE(world.deferred.reclaim(world.deferred.freed()));
+    });
 }
 
 /// Threads that fill, zap and reclaim the same few tables. An entry in a dead table would be a
