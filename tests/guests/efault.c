@@ -43,9 +43,9 @@ static struct {
            {"at a hole", NULL}};
 enum { kBad = sizeof bad / sizeof *bad, kAtHole = kBad - 1 };
 
-// Far below where the kernel places anything by itself.
+// Below the program: the kernel places nothing there by itself, its break included.
 static void make_bad_pointers(void) {
-    char *page = mmap((void *)0x10000000, 4096, PROT_READ | PROT_WRITE,
+    char *page = mmap((void *)0x100000, 4096, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     bad[0].address = page + 4096 + 512;
     bad[kAtHole].address = page + 4095;

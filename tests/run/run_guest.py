@@ -253,6 +253,25 @@ def children_of(*parents):
     return result
 
 
+def of_threads(pid, name):
+    """The text of /proc/PID/task/*/NAME; threads that end meanwhile are left out."""
+    texts = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{pid}/task/{thread}/{name}", encoding="latin-1") as source:
+                    texts.append(source.read())
+    return texts
+
+
+def is_stopped(pid):
+    return all(text.rsplit(")", 1)[1].split()[0] == "T" for text in of_threads(pid, "stat"))
+
+
+def waits_in_openat(pid):
+    return any(text.split()[:1] == ["257"] for text in of_threads(pid, "syscall"))
+
+
 def wait_for(condition):
     end = time.monotonic() + 60
     while not condition():
@@ -279,9 +298,12 @@ def stub_killed(surefoot, program):
 def open_interrupted(surefoot):
     with tempfile.TemporaryDirectory() as directory:
         os.mkfifo(f"{directory}/fifo")
-        with subprocess.Popen(surefoot + ["run", "busybox", "cat", f"{directory}/fifo"],
+        script = f"echo ready; read line < {directory}/fifo"
+        with subprocess.Popen(surefoot + ["run", "busybox", "sh", "-c", script], stdout=subprocess.PIPE,
                               stdin=subprocess.DEVNULL) as server:
-            wait_for(lambda: waits_in(server.pid, "openat"))
+            # From here on, the open that waits is the guest's and no other is made.
+            server.stdout.readline()
+            wait_for(lambda: waits_in_openat(server.pid))
             server.terminate()
             status = end_of(server)
     if status != 128 + 15:
@@ -295,6 +317,8 @@ def stub_stopped(surefoot, program):
         server.stdout.readline()
         for stub in children_of(children_of(server.pid)):
             os.kill(stub, signal.SIGSTOP)
+            # Before that, a thread that is not on a processor would take the server's signal first.
+            wait_for(lambda pid=stub: is_stopped(pid))
         end = time.monotonic() + 60
         while server.poll() is None and time.monotonic() < end:
             server.terminate()
@@ -312,15 +336,6 @@ def end_of(process):
     except subprocess.TimeoutExpired:
         process.kill()
         return complain("it does not end")
-
-
-def waits_in(pid, name):
-    number = {"openat": "257"}[name]
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/syscall", encoding="ascii") as source:
-            if source.read().split()[0] == number:
-                return True
-    return False
 
 
 def limited(surefoot, kind, soft, *words):

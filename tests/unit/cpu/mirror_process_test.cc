@@ -25,7 +25,6 @@ using mirror::MirrorProbe;
 using sync::Order;
 constexpr VirtAddr kData = Machine::kData;
 
-/// The CPUs of this machine that the test may use.
 void kill_stub(const Machine& m) {
     const pid_t pid = MirrorProbe(*m.space).stub_pid();
     ASSERT_EQ(::kill(pid, SIGKILL), 0);
@@ -161,12 +160,7 @@ TEST(MirrorStub, has_one_descriptor_and_a_seccomp_filter) {
     Guest g = m.guest(syscalls_code());
     ASSERT_EQ(g.run().kind, Exit::Kind::syscall);
     const std::string proc = "/proc/" + std::to_string(MirrorProbe(*m.space).stub_pid());
-    int descriptors = 0;
-    DIR* folder = ::opendir((proc + "/fd").c_str());
-    ASSERT_NE(folder, nullptr);
-    while (const dirent* entry = ::readdir(folder)) descriptors += entry->d_name[0] != '.';
-    ::closedir(folder);
-    EXPECT_EQ(descriptors, 1) << "the arena's memfd and nothing else";
+    EXPECT_EQ(entries_of(proc + "/fd"), 1U) << "the arena's memfd and nothing else";
 
     std::ifstream status(proc + "/status");
     const std::string text(std::istreambuf_iterator<char>(status), {});
@@ -255,12 +249,8 @@ TEST(MirrorStub, threads_come_and_go_and_slots_are_used_again) {
         for (int i = 0; i < 5; ++i) guests.push_back(m.guest(code));
         for (Guest& g : guests) ASSERT_EQ(g.run().kind, Exit::Kind::syscall);
     }
-    std::ifstream status("/proc/" + std::to_string(MirrorProbe(*m.space).stub_pid()) + "/status");
-    const std::string text(std::istreambuf_iterator<char>(status), {});
-    const std::size_t at = text.find("Threads:\t");
-    ASSERT_NE(at, std::string::npos);
-    // The agent, and of the last round those that are still about to leave.
-    EXPECT_LE(std::stoul(text.substr(at + 9)), 6U);
+    // The agent is left.
+    await_threads(std::to_string(MirrorProbe(*m.space).stub_pid()), 1);
 }
 
 TEST(MirrorStub, space_is_gone_when_it_is_destroyed) {
