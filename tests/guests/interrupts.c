@@ -1,5 +1,5 @@
-// Threads in every kind of wait are interrupted by signals again and again; then the process ends
-// while all of them wait or run.
+// Threads in every kind of wait are interrupted by signals again and again, as often as the argument
+// says; then the process ends while all of them wait or run.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kKinds = 6, kRounds = 200 };
+enum { kKinds = 6 };
 
 static int fds[2];
 static atomic_int interrupted[kKinds];
@@ -58,13 +58,14 @@ static void *waiter(void *argument) {
     return NULL;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    const int rounds = argc > 1 ? atoi(argv[1]) : 200;
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGUSR1, &action, NULL);
     if (pipe(fds) != 0) return 1;
     pthread_t threads[kKinds];
     for (long i = 0; i < kKinds; ++i) pthread_create(&threads[i], NULL, waiter, (void *)i);
-    for (int round = 1; round <= kRounds; ++round) {
+    for (int round = 1; round <= rounds; ++round) {
         for (int i = 0; i < kKinds; ++i) {
             // A signal that comes between two waits interrupts none: send until one was.
             int target = atomic_load(&interrupted[i]) + 1;
@@ -74,7 +75,7 @@ int main(void) {
             }
         }
     }
-    for (int i = 0; i < kKinds; ++i) printf("kind %d: %d\n", i, atomic_load(&interrupted[i]) >= kRounds);
+    for (int i = 0; i < kKinds; ++i) printf("kind %d: %d\n", i, atomic_load(&interrupted[i]) >= rounds);
     fflush(stdout);
     _exit(5);
 }
