@@ -122,6 +122,11 @@ SFC_ENTRY void sfc_plain_write(const void* address, size_t size, const void* pc)
     if (running()) active->plain(as_address(address), size, true, SFC_CALLER(pc));
 }
 
+SFC_ENTRY void sfc_announce(const void* address, size_t size, sfc_access_kind kind,
+                            const void* pc) {
+    if (running()) active->announce(as_address(address), size, kind, SFC_CALLER(pc));
+}
+
 SFC_ENTRY sfc_token sfc_last_load(void) { return active->last_load(); }
 SFC_ENTRY void sfc_address_depends(sfc_token load) { active->address_depends(load); }
 

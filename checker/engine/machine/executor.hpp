@@ -29,6 +29,8 @@ class Executor {
     virtual void step(Op& op) = 0;
     virtual void fence(sfc_fence_kind kind, const void* pc) = 0;
     virtual void plain(Address address, std::size_t size, bool write, const void* pc) = 0;
+    virtual void announce(Address address, std::size_t size, sfc_access_kind kind,
+                          const void* pc) = 0;
     virtual void unlock(Op& op) = 0;
     virtual void sleep(Address address, Address lock, const void* pc) = 0;
     virtual sfc_token last_load() const = 0;

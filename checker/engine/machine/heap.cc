@@ -63,7 +63,7 @@ void Machine::touch_heap(Task& task, const Op& op, Event& event) {
     Word& heap = tables_.word(kHeapWord, 8);
     const bool writes = op.kind != Kind::generation;
     event.effect.first = footprint(heap.object, writes ? Mode::write : Mode::read, task.cpu);
-    race_with_accesses(heap, writes, task.cpu, task.proc);
+    race_with_accesses(heap, writes, task.proc);
     if (writes) return wrote(heap, event, 0, 0);
     heap.readers |= set_of(task.proc);
     heap.read_at[task.proc] = depth_ + 1;

@@ -136,6 +136,7 @@ void Machine::unlock(Op& op) {
     entry.kind = op.kind;
     entry.address = op.address;
     entry.pc = op.pc;
+    settle();
     issue(task, entry);
 }
 

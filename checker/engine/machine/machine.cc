@@ -61,6 +61,7 @@ void Machine::reset() {
     made_.clear();
     names_.clear();
     notes_.clear();
+    windows_.clear();
     setup_children_ = 0;
     tickets_.clear();
     graces_.clear();
@@ -102,6 +103,7 @@ void Machine::root_main(void* self) {
 void Machine::task_main(void* self) {
     Task& task = *static_cast<Task*>(self);
     task.body(task.argument);
+    task.machine->settle();
     task.machine->end_plain_accesses(task);
     task.life = Life::ended;
     if (task.starter != nullptr) task.machine->return_to_starter(task);
@@ -153,6 +155,7 @@ void Machine::switch_to(Task& task) {
 
 /// The task's next step: lets whoever the driver picks go first, then takes it.
 void Machine::step(Op& op) {
+    settle();
     Task& task = tasks_[proc_info_[current_].index];
     task.op = &op;
     last_pc_ = op.pc;
@@ -270,6 +273,7 @@ bool Machine::can_run(const Task& task, const Op& op) const {
 }
 
 void Machine::perform(Task& task, Op& op) {
+    if (op.announced && op.kind != Kind::load) return do_announced(task, op);
     switch (op.kind) {
         case Kind::load:
         case Kind::await:

@@ -136,6 +136,7 @@ class Machine final : public Executor {
     void step(Op& op) override;
     void fence(sfc_fence_kind kind, const void* pc) override;
     void plain(Address address, std::size_t size, bool write, const void* pc) override;
+    void announce(Address address, std::size_t size, sfc_access_kind kind, const void* pc) override;
     unsigned spawn(void (*body)(void*), void* argument, int cpu, const char* name) override;
     unsigned self() const override { return running_ ? tasks_[task_of(current_)].number : 0; }
     unsigned this_cpu() const override;
@@ -330,7 +331,7 @@ class Machine final : public Executor {
     void race_with_writes_of_others(Word& word, unsigned proc);
     void race_with_disabling_write(Word& word, const Op& op, unsigned proc);
     std::uint64_t read_word(const Task& task, const Op& op) const;
-    const Buffered* newest_buffered(unsigned cpu, Address address, unsigned size,
+    const Buffered* newest_buffered(unsigned cpu, Address address, std::size_t size,
                                     unsigned* count) const;
     bool is_own(Stamp write, unsigned proc) const;
     static bool has_buffered(const Cpu& cpu, unsigned proc);
@@ -356,6 +357,23 @@ class Machine final : public Executor {
     std::optional<Finding> judge_plain(Address granule, const Access& access, const Past& past);
     std::optional<Finding> judge(const Event& event);
     void report(const Finding& finding);
+
+    // announced accesses (announce.cc)
+    /// Bytes that the running task touches by itself until its next call.
+    struct Window {
+        Address address = 0;
+        std::uint8_t size = 0;
+        bool writes = false;      // into the store buffer
+        Stamp step = 0;           // that announced it; 0: what was there comes back
+        std::uint64_t under = 0;  // what was there
+        const void* pc = nullptr;
+    };
+    bool is_announced_twice(Address address, std::size_t size, const void* pc) const;
+    void show(Address address, unsigned size, std::uint64_t value, bool writes, const void* pc);
+    void show_buffered(unsigned cpu, Address address, std::size_t size, bool writes,
+                       const void* pc);
+    void settle();
+    void do_announced(Task& task, Op& op);
 
     // memory given out and freed (heap.cc)
     void make_block(Op& op);
@@ -417,6 +435,7 @@ class Machine final : public Executor {
         const char* text;
     };
     std::vector<Note> notes_;
+    std::vector<Window> windows_;
 
     // the trace
     Event* trace_ = nullptr;

@@ -109,10 +109,7 @@ std::optional<Finding> Machine::judge(const Event& event) {
 
 void Machine::plain(Address address, std::size_t size, bool write, const void* pc) {
     Task& task = tasks_[task_of(current_)];
-    unsigned own = 0;
-    if (buffered() && newest_buffered(task.cpu, address, static_cast<unsigned>(size), &own))
-        return fail("plain access to bytes that a marked store of its CPU is on the way to", pc,
-                    true);
+    settle();
     const Past past = past_of(task.proc);
     Access access{.at = here(task.proc, pc), .write = write};
     task.touched = true;
@@ -122,6 +119,7 @@ void Machine::plain(Address address, std::size_t size, bool write, const void* p
         shadow_.note(granule, access);
         return true;
     });
+    if (buffered()) show_buffered(task.cpu, address, size, write, pc);
 }
 
 /// Leaves the execution, this stack included: it holds no memory.

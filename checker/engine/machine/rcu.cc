@@ -24,6 +24,7 @@ void Machine::rcu_read_unlock(Address address, const void* pc) {
         entry.kind = Kind::rcu_unlock;
         entry.address = address;
         entry.pc = pc;
+        settle();
         return issue(tasks_[proc_info_[current_].index], entry);
     }
     Op op{.kind = Kind::rcu_unlock, .address = address, .pc = pc};

@@ -116,6 +116,7 @@ struct Op {
     std::uint8_t size = 0;
     std::uint8_t sub =
         0;  // sfc_rmw_op, sfc_compare, sfc_fence_kind, sfc_lock_kind, order of a failed cas
+    bool announced = false;  // the program itself writes
     Address address = 0;
     std::uint64_t a = 0, b = 0;
     const void* pc = nullptr;

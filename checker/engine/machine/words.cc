@@ -17,7 +17,7 @@ constexpr std::uint32_t kSpinLimit = 200;
 // ----------------------------------------------------------------------------
 
 /// The latest store in the buffer that shares a byte with the access; `count`: how many do.
-const Machine::Buffered* Machine::newest_buffered(unsigned cpu, Address address, unsigned size,
+const Machine::Buffered* Machine::newest_buffered(unsigned cpu, Address address, std::size_t size,
                                                   unsigned* count) const {
     const Cpu& from = cpus_[cpu];
     const Buffered* newest = nullptr;
@@ -321,6 +321,7 @@ void Machine::store(Op& op) {
     entry.address = op.address;
     entry.value = cut(op.a, op.size);
     entry.pc = op.pc;
+    settle();
     issue(tasks_[proc_info_[current_].index], entry);
 }
 

@@ -655,6 +655,10 @@ void Machine::refuse(const char* what, const void* pc) {
     fail(std::string(what) + ": not under the model weak", pc, true);
 }
 
+void Machine::announce(Address, std::size_t, sfc_access_kind, const void* pc) {
+    refuse("an announced access", pc);
+}
+
 void Machine::sleep(Address, Address, const void* pc) { refuse("a sleep, wake or interrupt", pc); }
 
 std::uint64_t Machine::translate(const Walk&, Address, const void* pc) {

@@ -50,6 +50,7 @@ class Machine final : public Executor {
     void step(Op& op) override;
     void fence(sfc_fence_kind kind, const void* pc) override;
     void plain(Address address, std::size_t size, bool write, const void* pc) override;
+    void announce(Address, std::size_t, sfc_access_kind, const void* pc) override;
     void unlock(Op& op) override;
     void sleep(Address address, Address lock, const void* pc) override;
     sfc_token last_load() const override { return running_ ? current_->last_load : 0; }

@@ -1,11 +1,14 @@
 // Random programs, explored by the engine and by an enumerator that shares nothing with it: equal
 // counts of complete and of stuck executions, equal outcomes, and none explored twice.
 //
-// usage: oracle_agreement_test [--model=sc|tso|weak|sc-0|sc-1|sc-2|tso-1|all] [--seed=N]
-// [--count=N] [--index=N]
+// usage: oracle_agreement_test
+// [--model=sc|tso|weak|sc-0|sc-1|sc-2|tso-1|sc-announced|tso-announced|all]
+// [--seed=N] [--count=N] [--index=N]
 //
-// sc-1 is sc with at most one preemption. A difference is printed as the least program that shows
-// it. --index runs that one program of the seed named before it, and may be given again.
+// sc-1 is sc with at most one preemption; sc-announced is sc, with loads, stores and most
+// read-modify-writes by the program's own instructions, announced to the engine. A difference is
+// printed as the least program that shows it. --index runs that one program of the seed named
+// before it, and may be given again.
 
 #include <charconv>
 #include <iostream>
@@ -25,6 +28,7 @@ struct Model {
     Enumeration (*enumerate)(std::vector<Cpu>);
     unsigned most_operations;  // so that the enumerator can finish
     int bound = EngineSide::kUnbounded;
+    bool announced = false;
 
     bool bounded() const { return bound != EngineSide::kUnbounded; }
 };
@@ -36,6 +40,8 @@ constexpr Model kModels[] = {
     {"sc-1", SFC_SC, enumerate_bounded<false, 1>, 10, 1},
     {"sc-2", SFC_SC, enumerate_bounded<false, 2>, 10, 2},
     {"tso-1", SFC_TSO, enumerate_bounded<true, 1>, 9, 1},
+    {"sc-announced", SFC_SC, enumerate_sc, 11, EngineSide::kUnbounded, true},
+    {"tso-announced", SFC_TSO, enumerate_tso, 10, EngineSide::kUnbounded, true},
 };
 
 struct Comparison {
@@ -58,7 +64,7 @@ Comparison compare(const Program& program, const Model& model) {
         cpus.push_back(run_list(list));
     const bool weak = model.model == SFC_WEAK;
     return {!weak, weak || model.bounded(), model.enumerate(std::move(cpus)),
-            EngineSide(program, model.model, model.bound).explore()};
+            EngineSide(program, model.model, model.bound, model.announced).explore()};
 }
 
 void print_missing(const char* title, const std::set<Outcome>& all, const std::set<Outcome>& of) {

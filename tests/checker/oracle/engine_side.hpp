@@ -28,8 +28,8 @@ class EngineSide {
   public:
     static constexpr int kUnbounded = -1;  // preemptions
 
-    EngineSide(const std::vector<List>& program, sfc_model model, int bound)
-        : program_(program), model_(model), bound_(bound) {}
+    EngineSide(const std::vector<List>& program, sfc_model model, int bound, bool announced)
+        : program_(program), model_(model), bound_(bound), announced_(announced) {}
 
     Explored explore() {
         sfc_options options = sfc_default_options();
@@ -58,6 +58,7 @@ class EngineSide {
         Memory* memory;
         const List* list;
         unsigned cpu;
+        bool announced;
     };
 
     static EngineSide& side(void* self) { return *static_cast<EngineSide*>(self); }
@@ -68,7 +69,7 @@ class EngineSide {
         for (unsigned cpu = 0; cpu < program_.size(); ++cpu) {
             auto* const argument =
                 static_cast<Argument*>(sfc_alloc(sizeof(Argument), alignof(Argument), nullptr));
-            *argument = {memory_, &program_[cpu], cpu};
+            *argument = {memory_, &program_[cpu], cpu, announced_};
             sfc_spawn([](void* own) { run(*static_cast<Argument*>(own)); }, argument, SFC_ANY_CPU,
                       nullptr);
         }
@@ -89,9 +90,37 @@ class EngineSide {
         auto& results = own.memory->results[own.cpu];
         for (const Op& op : *own.list) {
             if (op.if_last && last == 0) continue;
-            const Value result = call(op, own.memory->words + op.word, op.adds_last ? last : 0);
+            Value* const word = own.memory->words + op.word;
+            const Value addend = op.adds_last ? last : 0;
+            const Value result =
+                own.announced ? announce_and_do(op, word, addend) : call(op, word, addend);
             if (reads(op)) last = result;
             results.values[results.count++] = result;
+        }
+    }
+
+    /// Makes the access itself if it is one that the engine cannot tell from a call.
+    static Value announce_and_do(const Op& op, volatile Value* word, Value addend) {
+        const auto announce = [&](sfc_access_kind kind) {
+            sfc_announce(const_cast<const Value*>(word), 8, kind, &op);
+        };
+        const Value value = op.value + addend;
+        switch (op.kind) {
+            case Kind::load:
+                announce(SFC_READ_MARKED);
+                return *word;
+            case Kind::store:
+                announce(SFC_WRITE_MARKED);
+                *word = value;
+                return 0;
+            case Kind::add:
+                announce(SFC_RMW);
+                return __atomic_fetch_add(word, value, __ATOMIC_RELAXED);
+            case Kind::xchg:
+                announce(SFC_RMW);
+                return __atomic_exchange_n(word, value, __ATOMIC_RELAXED);
+            default:
+                return call(op, const_cast<Value*>(word), addend);
         }
     }
 
@@ -136,6 +165,7 @@ class EngineSide {
     const std::vector<List>& program_;
     sfc_model model_;
     int bound_;
+    bool announced_;
     Memory* memory_ = nullptr;
     Explored found_;
 };

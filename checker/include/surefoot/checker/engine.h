@@ -74,7 +74,8 @@ typedef enum sfc_fence_kind {
 } sfc_fence_kind;
 void sfc_fence(sfc_fence_kind kind, const void* pc);
 
-/** Plain data: no step of its own, but two unordered conflicting accesses are a data race. */
+/** Plain data: no step of its own, but two unordered conflicting accesses are a data race. The
+ * program makes the access itself, after the call. */
 void sfc_plain_read(const void* address, size_t size, const void* pc);
 void sfc_plain_write(const void* address, size_t size, const void* pc);
 
@@ -86,15 +87,17 @@ void sfc_address_depends(sfc_token load);
 
 /* --- words, announced before they happen ------------------------------------------------------ */
 
-/** What instrumented code knows just before it touches memory. The engine reads memory itself,
- * before and after. Models sc and tso; `weak` refuses it. */
+/** What instrumented code knows just before it touches memory. The engine looks at memory before
+ * and, at the task's next call, after; under tso a store is then taken back into the store buffer.
+ * Marked ones are of at most 8 bytes in a word. Models sc and tso; `weak` refuses it. */
 typedef enum sfc_access_kind {
     SFC_READ_PLAIN,
     SFC_WRITE_PLAIN,
     SFC_READ_MARKED,
     SFC_WRITE_MARKED,
     SFC_COMPOUND, /**< A plain x = x + 1: a read, then a write. */
-    SFC_RMW,      /**< Atomic. Several announcements of one instruction are merged. */
+    SFC_RMW,      /**< Atomic. Announcements of one instruction (same bytes, same `pc`, and nothing
+                       written in between) are merged. */
 } sfc_access_kind;
 void sfc_announce(const void* address, size_t size, sfc_access_kind kind, const void* pc);
 
