@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "sync/lock_classes.hpp"
 
@@ -27,6 +28,10 @@ inline bool is_held(LockId, const void*) { return true; }
 inline void assert_rcu() {}
 inline void assert_none() {}
 inline void assert_may_sleep() {}
+template <class F>
+void holding_none(F&& f) {
+    f();
+}
 
 #else
 
@@ -65,6 +70,14 @@ void assert_rcu();
 void assert_none();
 /// No spin lock is held and no RCU section is open.
 void assert_may_sleep();
+/// Calls `f`, which is no part of what this thread does: what the thread holds is not f's.
+template <class F>
+void holding_none(F&& f) {
+    const ThreadLocks mine = std::exchange(this_thread_locks(), {});
+    f();
+    assert_none();
+    this_thread_locks() = mine;
+}
 
 #endif
 

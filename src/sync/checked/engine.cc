@@ -102,18 +102,6 @@ void defer(Deferred& callback) {
     state().last = &callback.next;
 }
 
-namespace {
-
-/// A callback runs on a thread of its own natively: it holds none of the caller's locks.
-void run_callback(Deferred& callback) {
-    const lockdep::ThreadLocks callers = std::exchange(lockdep::this_thread_locks(), {});
-    callback.call(callback);
-    lockdep::assert_none();
-    lockdep::this_thread_locks() = callers;
-}
-
-}  // namespace
-
 void grace_period() {
     for (const unsigned depth : state().rcu_depth) {
         if (depth > 0) SF_UNREACHABLE("deadlock: waits for an RCU reader that cannot go on");
@@ -122,7 +110,7 @@ void grace_period() {
     state().last = &state().first;
     while (callback != nullptr) {
         Deferred* const next = callback->next;
-        run_callback(*callback);
+        lockdep::holding_none([&] { callback->call(*callback); });
         callback = next;
     }
 }

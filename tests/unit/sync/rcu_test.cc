@@ -1,6 +1,7 @@
 // RCU between threads of the native build.
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <memory>
 
@@ -109,6 +110,48 @@ TEST(Rcu, readers_never_see_a_freed_object) {
     EXPECT_EQ(dead.load(Order::relaxed), 0U);
     EXPECT_EQ(freed.load(Order::acquire), kReplaced);
     delete published.load(Order::relaxed);
+}
+
+struct Raising : RcuHead {
+    Event ran;
+};
+
+TEST(Rcu, callbacks_run_without_a_barrier) {
+    // The second is deferred after the first batch: liburcu has to be called again.
+    for (int round = 0; round < 2; ++round) {
+        Raising object;
+        rcu_defer<[](RcuHead& head) { static_cast<Raising&>(head).ran.raise(); }>(object);
+        object.ran.wait();
+        rcu_barrier();  // the callback may still be inside `raise`
+    }
+}
+
+struct Lingering : RcuHead {
+    Event inside;
+    Event barrier_returned;
+    bool waited_for = true;
+};
+
+TEST(Rcu, barrier_waits_for_a_callback_that_another_thread_runs) {
+    Lingering object;
+    Threads threads;
+    threads.add([&] {
+        rcu_defer<[](RcuHead& head) {
+            auto& self = static_cast<Lingering&>(head);
+            self.inside.raise();
+            for (int i = 0; i < 1000 && !self.barrier_returned.raised(); ++i)
+                sched_yield();
+            self.waited_for = !self.barrier_returned.raised();
+        }>(object);
+        rcu_barrier();
+    });
+    object.inside.wait();
+    threads.add([&] {
+        rcu_barrier();
+        object.barrier_returned.raise();
+    });
+    threads.join();
+    EXPECT_TRUE(object.waited_for);
 }
 
 }  // namespace

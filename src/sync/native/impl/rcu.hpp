@@ -16,8 +16,6 @@
 
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
-extern "C" void AnnotateIgnoreWritesBegin(const char* file, int line);
-extern "C" void AnnotateIgnoreWritesEnd(const char* file, int line);
 #endif
 
 namespace surefoot::inline SF_BUILD::sync {
@@ -28,16 +26,9 @@ namespace surefoot::inline SF_BUILD::sync {
 inline char tsan_rcu;
 inline void rcu_annotate_reader_end() { __tsan_release(&tsan_rcu); }
 inline void rcu_annotate_grace_period() { __tsan_acquire(&tsan_rcu); }
-/// liburcu allocates here what its own thread frees, ordered by what ThreadSanitizer can't see.
-inline void rcu_library_barrier() {
-    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
-    urcu_bp_barrier();
-    AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
-}
 #else
 inline void rcu_annotate_reader_end() {}
 inline void rcu_annotate_grace_period() {}
-inline void rcu_library_barrier() { urcu_bp_barrier(); }
 #endif
 
 inline void rcu_read_lock() {
@@ -53,20 +44,19 @@ inline void rcu_read_unlock() {
 
 /// Lives inside an object that is to be freed after a grace period. 16 bytes.
 struct RcuHead {
-    rcu_head liburcu;
+    RcuHead* rcu_next;
+    void (*rcu_call)(RcuHead&);
 };
 
-/// Calls `Callback(RcuHead&)`, on another thread, after a grace period that starts after this call.
+/// Queues `head`, whose callback is set. Never blocks.
+void rcu_enqueue(RcuHead& head);
+
+/// Calls `Callback(RcuHead&)` after a grace period that starts after this call: within some
+/// milliseconds on liburcu's thread, or on that of whoever calls `rcu_barrier` earlier.
 template <auto Callback>
 void rcu_defer(RcuHead& head) {
-    // Release: what was done to the object before is visible to the callback.
-    rcu_annotate_reader_end();
-    urcu_bp_call_rcu(&head.liburcu, [](rcu_head* raw) {
-        rcu_annotate_grace_period();
-        Callback(*reinterpret_cast<RcuHead*>(raw));
-        // What the callback did is visible after a barrier.
-        rcu_annotate_reader_end();
-    });
+    head.rcu_call = [](RcuHead& h) { Callback(h); };
+    rcu_enqueue(head);
 }
 
 /// Waits for a grace period. Locks: none that a reader may wait for.
@@ -76,11 +66,8 @@ inline void rcu_synchronize() {
     rcu_annotate_grace_period();
 }
 
-/// Waits until every callback that was deferred before has run.
-inline void rcu_barrier() {
-    lockdep::assert_may_sleep();
-    rcu_library_barrier();
-    rcu_annotate_grace_period();
-}
+/// Returns when every callback that was deferred before has run. Locks: none that a reader or a
+/// callback may wait for.
+void rcu_barrier();
 
 }  // namespace surefoot::inline SF_BUILD::sync
