@@ -117,30 +117,40 @@ Result<void> put_user(Mm& mm, VirtAddr to, const T& value) {
 /// Guest memory that is held for direct access, e.g. by a host read(2) straight into the frames.
 /// Keeps a reference on each frame; what the guest maps there may change meanwhile.
 class UserPages {
-public:
-    /// Faults in and references up to `length` bytes (at most kMaxPages pages).
-    /// @return shorter than asked (possibly empty) where the rest is not accessible
-    static UserPages get(Mm& mm, VirtAddr start, std::uint64_t length, Access access);
-    UserPages(UserPages&&) noexcept;
-    UserPages& operator=(UserPages&&) = delete;
-    ~UserPages();
+  public:
+    UserPages(Mm& mm, Access access) : mm_(mm), access_(access) {}
+    UserPages(const UserPages&) = delete;
+    UserPages& operator=(const UserPages&) = delete;
+    ~UserPages() { release(); }
 
-    static constexpr std::size_t kMaxPages = 64;
+    static constexpr std::size_t kMaxPages = 256;
+    struct Piece {
+        std::byte* data;
+        std::size_t size;
+    };
+
+    /// Faults in and references up to `length` bytes more.
+    /// @return fewer than asked (possibly none) where the rest is not accessible, or kMaxPages are
+    ///         held
+    std::size_t add(VirtAddr start, std::uint64_t length);
+    void release();
+
     std::size_t bytes() const { return bytes_; }
-    /// In guest order; contiguous frames are merged into one piece.
-    std::span<const std::span<std::byte>> pieces() const;
+    /// In the order they were added; contiguous frames are merged into one piece.
+    std::span<const Piece> pieces() const { return {pieces_.data(), nr_pieces_}; }
 
-private:
-    UserPages() = default;
-    void add(Mm& mm, arch::pte_t entry, std::byte* at, std::size_t n);
+  private:
+    void hold(arch::pte_t entry, std::byte* at, std::size_t n);
 
-    Mm* mm_ = nullptr;
+    Mm& mm_;
+    const Access access_;
     std::size_t bytes_ = 0;
     std::size_t nr_pages_ = 0;
     std::size_t nr_frames_ = 0;
     std::size_t nr_pieces_ = 0;
-    std::array<Pfn, kMaxPages> frames_;
-    std::array<std::span<std::byte>, kMaxPages> pieces_;
+    // Not initialised: this is made for every read and write of a guest.
+    std::array<std::uint32_t, kMaxPages> frames_;
+    std::array<Piece, kMaxPages> pieces_;
 };
 
 /// An aligned 32-bit word of guest memory, accessed while its entry is stable (PTL held) and

@@ -64,8 +64,8 @@ Outcome copy_over(mm::Mm& mm) {
     return done == data.size() ? Outcome{} : Errno::nomem;
 }
 Outcome hold_pages(mm::Mm& mm) {
-    const auto held = mm::UserPages::get(mm, kAt, 8 * kPageBytes, mm::Access::write);
-    return held.bytes() == 8 * kPageBytes ? Outcome{} : Errno::nomem;
+    mm::UserPages held(mm, mm::Access::write);
+    return held.add(kAt, 8 * kPageBytes) == 8 * kPageBytes ? Outcome{} : Errno::nomem;
 }
 
 struct Case {
@@ -99,12 +99,15 @@ std::vector<Case> changes() {
     constexpr std::uint64_t kSome = 5 * kPageBytes;
     return {
         {"mprotect", sixteen, [=](mm::Mm& m) { return mm::mprotect(m, inside, kSome, PROT_READ); }},
-        {"madvise_random", sixteen,
+        {"madvise_random",
+         sixteen,
          [=](mm::Mm& m) { return mm::madvise(m, inside, kSome, MADV_RANDOM); },
          {Errno::again}},
         {"madvise_populate", sixteen,
          [=](mm::Mm& m) { return mm::madvise(m, inside, kSome, MADV_POPULATE_WRITE); }},
-        {"mlock", sixteen, [=](mm::Mm& m) { return mm::mlock(m, inside, kSome, 0); },
+        {"mlock",
+         sixteen,
+         [=](mm::Mm& m) { return mm::mlock(m, inside, kSome, 0); },
          {Errno::nomem, Errno::again}},
         {"mlock_on_fault", sixteen,
          [=](mm::Mm& m) { return mm::mlock(m, inside, kSome, MLOCK_ONFAULT); }},
@@ -129,8 +132,7 @@ std::vector<Case> accesses() {
         {"first_access_of_shared_memory",
          [](mm::Mm& m) { ASSERT_TRUE(map_at(m, 0, 16, kFixedShared)); },
          [](mm::Mm& m) { return touch(m, 4, mm::Access::write); }},
-        {"stack_growth",
-         [](mm::Mm& m) { ASSERT_TRUE(map_at(m, 15, 1, kFixed | MAP_GROWSDOWN)); },
+        {"stack_growth", [](mm::Mm& m) { ASSERT_TRUE(map_at(m, 15, 1, kFixed | MAP_GROWSDOWN)); },
          [](mm::Mm& m) { return touch(m, 4, mm::Access::write); }},
         {"copy_to_user", sixteen, copy_over},
         {"user_pages", sixteen, hold_pages},
@@ -140,7 +142,7 @@ std::vector<Case> accesses() {
 }
 
 class FailingAllocation : public MmTest, public ::testing::WithParamInterface<Case> {
-protected:
+  protected:
     struct InUse {
         std::uint64_t frames;
         std::int64_t vmas;
@@ -209,8 +211,8 @@ TEST(FailingStart, machine_and_address_space_fail_cleanly) {
         {
             auto machine = api::Machine::create({.memory_bytes = 1ULL << 20, .fail_plan = &plan});
             if (machine) {
-                const auto mm = mm::Mm::create((*machine)->system(),
-                                               {.task_size = VirtAddr(1ULL << 46)});
+                const auto mm =
+                    mm::Mm::create((*machine)->system(), {.task_size = VirtAddr(1ULL << 46)});
                 EXPECT_NE(mm.has_value(), plan.hit());
             } else {
                 EXPECT_TRUE(plan.hit());

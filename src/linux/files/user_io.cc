@@ -4,8 +4,9 @@
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <vector>
+#include <utility>
 
 #include "linux/process/process.hpp"
 
@@ -15,50 +16,31 @@ namespace {
 
 // What Linux moves at most in one call.
 constexpr std::uint64_t kMaxBytes = 0x7fff'f000;
-constexpr std::size_t kMaxPieces = 256;
-// Frames are held while the host call runs; one call holds at most these.
-constexpr std::size_t kMaxHolds = 16;
 
-/// Goes through a list of ranges and hands out pieces of frames.
+/// Goes through a list of ranges and hands out pieces of frames, which are held meanwhile.
 class Gatherer {
   public:
     Gatherer(mm::Mm& mm, std::span<const UserRange> ranges, mm::Access access)
-        : mm_(mm), ranges_(ranges), access_(access) {
-        holds_.reserve(kMaxHolds);
-    }
+        : ranges_(ranges), pages_(mm, access) {}
 
     bool at_end() const { return index_ >= ranges_.size(); }
 
     /// Holds the next frames. @return bytes held; 0 at the end or where memory is not accessible
     std::size_t gather() {
-        holds_.clear();
-        pieces_.clear();
-        std::size_t bytes = 0;
-        // The position moves on a copy: `advance` says how much was used.
-        std::size_t index = index_;
+        pages_.release();
+        // From the position, which `advance` moves by what was used.
         std::uint64_t done = done_;
-        while (index < ranges_.size() && holds_.size() < kMaxHolds) {
-            const UserRange& range = ranges_[index];
-            if (range.length > done) {
-                auto pages =
-                    mm::UserPages::get(mm_, range.start + done, range.length - done, access_);
-                if (pages.bytes() == 0 || pieces_.size() + pages.pieces().size() > kMaxPieces)
-                    break;
-                bytes += pages.bytes();
-                done += pages.bytes();
-                holds_.push_back(std::move(pages));
-                for (const auto piece : holds_.back().pieces()) {
-                    pieces_.push_back({piece.data(), piece.size()});
-                }
-            }
-            if (done < range.length) continue;
-            ++index;
-            done = 0;
+        for (const UserRange& range : ranges_.subspan(index_)) {
+            const std::uint64_t left = range.length - std::exchange(done, 0);
+            if (pages_.add(range.start + (range.length - left), left) < left) break;
         }
-        return bytes;
+        std::ranges::transform(pages_.pieces(), pieces_.begin(), [](mm::UserPages::Piece piece) {
+            return iovec{piece.data, piece.size};
+        });
+        return pages_.bytes();
     }
 
-    std::span<const iovec> pieces() const { return pieces_; }
+    std::span<const iovec> pieces() const { return {pieces_.data(), pages_.pieces().size()}; }
 
     void advance(std::uint64_t bytes) {
         done_ += bytes;
@@ -68,13 +50,11 @@ class Gatherer {
     }
 
   private:
-    mm::Mm& mm_;
-    std::span<const UserRange> ranges_;
-    mm::Access access_;
+    const std::span<const UserRange> ranges_;
+    mm::UserPages pages_;
     std::size_t index_ = 0;
     std::uint64_t done_ = 0;
-    std::vector<mm::UserPages> holds_;
-    std::vector<iovec> pieces_;
+    std::array<iovec, mm::UserPages::kMaxPages> pieces_;  // of `pages_`
 };
 
 long plain_call(int fd, std::span<const iovec> pieces, Direction direction,

@@ -84,9 +84,8 @@ std::size_t copy_pages(Mm& mm, VirtAddr start, std::size_t bytes, Access access,
         if (va < start) break;
         const std::size_t room = arch::kPageSize - va.raw() % arch::kPageSize;
         const std::size_t n = std::min(room, bytes - done);
-        const auto used = use_page(mm, va, access, [&](pte_t entry) {
-            copy(byte_of(mm, entry, va), done, n);
-        });
+        const auto used =
+            use_page(mm, va, access, [&](pte_t entry) { copy(byte_of(mm, entry, va), done, n); });
         if (!used) break;
         done += n;
     }
@@ -128,54 +127,41 @@ Result<std::string> strncpy_from_user(Mm& mm, VirtAddr from, std::size_t max) {
     return Errno::nametoolong;
 }
 
-UserPages UserPages::get(Mm& mm, VirtAddr start, std::uint64_t length, Access access) {
-    UserPages held;
-    held.mm_ = &mm;
-    while (held.bytes_ < length && held.nr_pages_ < kMaxPages) {
-        const VirtAddr va = start + held.bytes_;
+std::size_t UserPages::add(VirtAddr start, std::uint64_t length) {
+    std::size_t done = 0;
+    while (done < length && nr_pages_ < kMaxPages) {
+        const VirtAddr va = start + done;
         const std::size_t room = arch::kPageSize - va.raw() % arch::kPageSize;
-        const std::size_t n = std::min<std::uint64_t>(room, length - held.bytes_);
-        const auto used = use_page(mm, va, access, [&](pte_t entry) {
-            held.add(mm, entry, byte_of(mm, entry, va), n);
-        });
+        const std::size_t n = std::min<std::uint64_t>(room, length - done);
+        const auto used = use_page(mm_, va, access_,
+                                   [&](pte_t entry) { hold(entry, byte_of(mm_, entry, va), n); });
         if (!used) break;
+        done += n;
     }
-    return held;
+    bytes_ += done;
+    return done;
 }
 
-void UserPages::add(Mm& mm, pte_t entry, std::byte* at, std::size_t n) {
+void UserPages::hold(pte_t entry, std::byte* at, std::size_t n) {
     ++nr_pages_;
-    bytes_ += n;
     if (!Format::is_special(entry)) {
         const Pfn pfn = Format::pfn(entry);
-        mm.tables.frame(pfn).refcount.inc();
-        frames_[nr_frames_++] = pfn;
+        mm_.tables.frame(pfn).refcount.inc();
+        frames_[nr_frames_++] = pfn.raw();
     }
     if (nr_pieces_ > 0) {
-        std::span<std::byte>& last = pieces_[nr_pieces_ - 1];
-        if (last.data() + last.size() == at) {
-            last = {last.data(), last.size() + n};
+        Piece& last = pieces_[nr_pieces_ - 1];
+        if (last.data + last.size == at) {
+            last.size += n;
             return;
         }
     }
     pieces_[nr_pieces_++] = {at, n};
 }
 
-UserPages::UserPages(UserPages&& other) noexcept
-    : mm_(other.mm_),
-      bytes_(other.bytes_),
-      nr_pages_(other.nr_pages_),
-      nr_frames_(std::exchange(other.nr_frames_, 0)),
-      nr_pieces_(other.nr_pieces_),
-      frames_(other.frames_),
-      pieces_(other.pieces_) {}
-
-UserPages::~UserPages() {
-    for (std::size_t i = 0; i < nr_frames_; ++i) mm_->system.frames.put(frames_[i]);
-}
-
-std::span<const std::span<std::byte>> UserPages::pieces() const {
-    return {pieces_.data(), nr_pieces_};
+void UserPages::release() {
+    mm_.system.frames.put_all({frames_.data(), nr_frames_});
+    bytes_ = nr_pages_ = nr_frames_ = nr_pieces_ = 0;
 }
 
 namespace {
