@@ -16,7 +16,7 @@ enum class Shootdown : std::uint8_t { lazy, active, dead };
 
 template <class Port>
 class ServerSide {
-public:
+  public:
     using Order = typename Port::Order;
     using Slot = SlotWords<Port>;
     using Guard = typename Port::Guard;
@@ -53,11 +53,15 @@ public:
 
     /// Lets the slot's thread run guest code. @return false if the stub is gone
     bool enter(Slot& slot) {
-        // Under M: a shootdown sees this thread running, or its commands are published before the
-        // thread reads the generation.
-        Guard m(mutex_);
-        if (dead_.load(Order::relaxed)) return false;
-        hand_over(port_, slot.state, kStubOwns);
+        bool sleeps = false;
+        {
+            // Under M: a shootdown sees this thread running, or its commands are published before
+            // the thread reads the generation.
+            Guard m(mutex_);
+            if (dead_.load(Order::relaxed)) return false;
+            sleeps = give<Port>(slot.state, kStubOwns);
+        }
+        if (sleeps) port_.wake(slot.state);
         return true;
     }
 
@@ -113,7 +117,7 @@ public:
         hand_over(port_, space_.agent_state, kServerOwns);
     }
 
-private:
+  private:
     bool nobody_runs() const {
         for (const Slot* slot : slots_) {
             // Acquire: pairs with the stub's `hand_over`. The thread's last fill is over.
@@ -136,7 +140,8 @@ private:
                           bool fresh) {
         if (fresh) list.clear();
         if (all) return list.add_all();
-        for (const VaRange& range : ranges) list.add(range);
+        for (const VaRange& range : ranges)
+            list.add(range);
     }
 
     /// The agent mutex is held. @return false if the stub is gone
@@ -155,7 +160,7 @@ private:
     typename Port::Mutex mutex_;        // M
     typename Port::Mutex agent_mutex_;  // one call at a time; never held together with M
     typename Port::template Atomic<bool> dead_{false};
-    std::vector<Slot*> slots_;        // under M
+    std::vector<Slot*> slots_;      // under M
     std::uint64_t generation_ = 0;  // under M
 };
 

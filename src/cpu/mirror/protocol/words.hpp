@@ -141,14 +141,17 @@ struct SpaceWords {
     Shared<std::uint32_t> recent[kRecentRegions];
 };
 
-/// Gives the word to `to` and wakes it if it sleeps.
+/// Gives the word to `to`. @return whether that side sleeps: the caller wakes it
 template <class Port>
-void hand_over(Port& port, typename Port::template Atomic<std::uint32_t>& state,
-               std::uint32_t to) {
+[[nodiscard]] bool give(typename Port::template Atomic<std::uint32_t>& state, std::uint32_t to) {
     // Release: what the owner wrote, for the acquire in `await_ownership`. seq_cst: the server's
     // side pairs with `kick` (flag, then state) and with the death of a stub (flag, then state).
-    const std::uint32_t before = state.exchange(to, Port::Order::seq_cst);
-    if ((before & kSleeper) != 0) port.wake(state);
+    return (state.exchange(to, Port::Order::seq_cst) & kSleeper) != 0;
+}
+
+template <class Port>
+void hand_over(Port& port, typename Port::template Atomic<std::uint32_t>& state, std::uint32_t to) {
+    if (give<Port>(state, to)) port.wake(state);
 }
 
 /// Returns once `mine` owns the word.
