@@ -279,6 +279,9 @@ SFC_ENTRY void sfc_note(const char* text, const void* pc) {
 SFC_ENTRY void sfc_fail(const char* message, const void* pc) {
     active->fail(message, SFC_CALLER(pc));
 }
+SFC_ENTRY void sfc_outcome(const void* bytes, size_t size) {
+    active->tell_outcome({static_cast<const char*>(bytes), size});
+}
 SFC_ENTRY bool sfc_running(void) { return running(); }
 SFC_ENTRY void sfc_set_switch_hook(sfc_switch_hook hook, void* context) {
     active->set_switch_hook(hook, context);

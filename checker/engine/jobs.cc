@@ -1,21 +1,25 @@
 #include "engine/jobs.hpp"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
+#include <csignal>
 #include <stdexcept>
-#include <vector>
 
 namespace surefoot::checker::engine {
 namespace {
 
-struct Job {
-    pid_t process;
-    int results;  // pipe
+constexpr int kForEver = -1;
+
+/// In front of everything that a part tells.
+struct Header {
+    bool is_end;  // what it counted, else a message
+    std::size_t bytes;
 };
 
 /// Moves all bytes. @return false at an early end
@@ -31,79 +35,135 @@ bool move_all(Move move, int file, void* bytes, std::size_t count) {
     return true;
 }
 
-[[noreturn]] void be_job(const sfc_program& program, const sfc_options& options, int results) {
-    sfc_result result;
-    sfc_run(&program, &options, &result);
-    std::size_t length = result.schedule != nullptr ? std::strlen(result.schedule) + 1 : 0;
-    const bool told = move_all(write, results, &result, sizeof result) &&
-                      move_all(write, results, &length, sizeof length) &&
-                      move_all(write, results, result.schedule, length);
-    _exit(told ? 0 : 1);
+bool send(int file, bool is_end, std::string_view bytes) {
+    Header header{is_end, bytes.size()};
+    return move_all(write, file, &header, sizeof header) &&
+           move_all(write, file, const_cast<char*>(bytes.data()), bytes.size());
 }
 
-Job start(const sfc_program& program, const sfc_options& options) {
+void make_pipe(int (&ends)[2]) {
+    if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe for a job");
+}
+
+}  // namespace
+
+Jobs::Jobs(unsigned count, Tally& tally) : tally_(tally) {
+    if (count <= 1) return;
+    make_pipe(free_);
+    fcntl(free_[0], F_SETFL, O_NONBLOCK);
+    for (unsigned i = 1; i < count; ++i)
+        give_back();
+}
+
+/// Parts that are left belong to a search that was given up.
+Jobs::~Jobs() {
+    for (const Part& part : parts_) {
+        kill(part.process, SIGKILL);
+        waitpid(part.process, nullptr, 0);
+        close(part.from);
+    }
+    for (const int end : free_)
+        if (end >= 0) close(end);
+}
+
+bool Jobs::take() {
+    char job;
+    return free_[0] >= 0 && read(free_[0], &job, 1) == 1;
+}
+
+void Jobs::give_back() const { move_all(write, free_[1], const_cast<char*>("+"), 1); }
+
+void Jobs::start(std::uint32_t depth, double share, const std::function<void()>& part) {
     int ends[2];
-    if (pipe(ends) != 0) throw std::runtime_error("no pipe for a job");
+    make_pipe(ends);
     const pid_t process = fork();
     if (process == 0) {
         close(ends[0]);
-        be_job(program, options, ends[1]);
+        be_part(ends[1], share, part);
     }
     close(ends[1]);
     if (process < 0) {
         close(ends[0]);
         throw std::runtime_error("no process for a job");
     }
-    return {process, ends[0]};
+    parts_.push_back({process, ends[0], depth, share});
+    tally_.give_part(share);
 }
 
-sfc_result finish(const Job& job) {
-    sfc_result result{};
-    std::size_t length = 0;
-    bool told = move_all(read, job.results, &result, sizeof result) &&
-                move_all(read, job.results, &length, sizeof length);
-    result.schedule = told && length != 0 ? static_cast<char*>(std::malloc(length)) : nullptr;
-    if (result.schedule != nullptr) told = move_all(read, job.results, result.schedule, length);
-    close(job.results);
-    waitpid(job.process, nullptr, 0);
-    if (told) return result;
-    std::free(result.schedule);
-    result = {};
-    result.verdict = SFC_WRONG;
-    std::strcpy(result.message, "a job died");
-    return result;
-}
-
-/// The first verdict that is not "incomplete" is kept, with what belongs to it.
-void add(sfc_result& sum, sfc_result part) {
-    sfc_result& told = sum.verdict == SFC_INCOMPLETE ? part : sum;
-    sfc_result& other = &told == &part ? sum : part;
-    told.complete += other.complete;
-    told.blocked += other.blocked;
-    told.redundant += other.redundant;
-    told.violations += other.violations;
-    told.steps += other.steps;
-    told.trace_hash += other.trace_hash;
-    told.max_depth = std::max(told.max_depth, other.max_depth);
-    told.seconds = std::max(told.seconds, other.seconds);
-    std::free(other.schedule);
-    sum = told;
-}
-
-}  // namespace
-
-void run_in_processes(const sfc_program& program, const sfc_options& options, sfc_result& result) {
-    std::vector<Job> jobs;
-    for (unsigned i = 0; i < options.jobs; ++i) {
-        sfc_options share = options;
-        share.jobs = 1;
-        share.runs = options.runs / options.jobs + (i < options.runs % options.jobs ? 1 : 0);
-        share.seed = options.seed + i * 0x9e3779b97f4a7c15ULL;
-        if (share.runs != 0) jobs.push_back(start(program, share));
+void Jobs::be_part(int to, double share, const std::function<void()>& explore) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (const Part& part : parts_)
+        close(part.from);
+    parts_.clear();
+    up_ = to;
+    tally_.begin_part(share);
+    try {
+        explore();
+        wait(0);
+    } catch (const std::exception& error) {
+        tally_.wrong({.message = error.what()});
     }
-    result.verdict = SFC_INCOMPLETE;
-    for (const Job& job : jobs)
-        add(result, finish(job));
+    const bool told = send(up_, true, tally_.part());
+    give_back();
+    _exit(told ? 0 : 1);
+}
+
+void Jobs::tell(std::string_view message) const {
+    if (!send(up_, false, message)) _exit(1);
+}
+
+bool Jobs::any(std::uint32_t depth) const {
+    return std::any_of(parts_.begin(), parts_.end(),
+                       [&](const Part& part) { return part.depth >= depth; });
+}
+
+void Jobs::listen() {
+    if (!parts_.empty()) hear(0);
+}
+
+/// Meanwhile another process may have this one's job.
+void Jobs::wait(std::uint32_t depth) {
+    if (!any(depth)) return;
+    give_back();
+    while (any(depth))
+        hear(kForEver);
+    pollfd job{free_[0], POLLIN, 0};
+    while (!take())
+        poll(&job, 1, kForEver);
+}
+
+void Jobs::hear(int milliseconds) {
+    std::vector<pollfd> from;
+    for (const Part& part : parts_)
+        from.push_back({part.from, POLLIN, 0});
+    if (poll(from.data(), from.size(), milliseconds) <= 0) return;
+    for (std::size_t i = from.size(); i-- > 0;) {
+        if (from[i].revents == 0 || hear_from(parts_[i])) continue;
+        close(parts_[i].from);
+        waitpid(parts_[i].process, nullptr, 0);
+        parts_.erase(parts_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+}
+
+/// @return whether there is more to come
+bool Jobs::hear_from(const Part& part) {
+    Header header{};
+    std::string bytes;
+    bool heard = move_all(read, part.from, &header, sizeof header);
+    if (heard) {
+        bytes.resize(header.bytes);
+        heard = move_all(read, part.from, bytes.data(), bytes.size());
+    }
+    if (!heard) {
+        tally_.wrong({.message = "a job died"});
+        give_back();
+        return false;
+    }
+    if (header.is_end)
+        tally_.add_part(bytes, part.share);
+    else
+        listener_(bytes);
+    return !header.is_end;
 }
 
 }  // namespace surefoot::checker::engine

@@ -1,9 +1,8 @@
 // sfc_run() and check(): one search from options to result.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <ctime>
 #include <memory>
 #include <stdexcept>
 
@@ -13,6 +12,7 @@
 #include "engine/machine/watchdog.hpp"
 #include "engine/search/replay.hpp"
 #include "engine/search/search.hpp"
+#include "engine/tally.hpp"
 #include "engine/weak/search.hpp"
 #include "surefoot/checker/checker.hpp"
 
@@ -22,6 +22,7 @@ namespace {
 constexpr std::size_t kArenaBytes = std::size_t{64} << 20;
 constexpr std::uint32_t kSteps = 20000;
 constexpr std::uint64_t kRepeatEvery = 1000;
+constexpr std::uint32_t kExecutionsBetweenParts = 1000;
 
 /// Of an execution whose steps are all given.
 class Repetition final : public Search {
@@ -37,57 +38,96 @@ class Repetition final : public Search {
     bool backtrack(const Machine&, int, std::uint32_t&) override { return false; }
 };
 
-double now() {
-    timespec time{};
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-void copy_text(char* to, std::size_t size, const std::string& text) {
-    std::snprintf(to, size, "%s", text.c_str());
-}
-
-/// Counts executions and decides when to stop.
+/// One process of a search.
 class Exploration {
   public:
     Exploration(const sfc_program& program, const sfc_options& options, sfc_result& result)
         : program_(program),
           options_(options),
-          result_(result),
           memory_(options.arena_bytes != 0 ? options.arena_bytes : kArenaBytes, options.reuse),
           machine_(options.model, memory_,
-                   Limits{options.max_steps != 0 ? options.max_steps : kSteps}) {}
+                   Limits{options.max_steps != 0 ? options.max_steps : kSteps}),
+          tally_(options, result),
+          jobs_(options.replay == nullptr ? options.jobs : 1, tally_) {}
 
     void run() {
-        const std::unique_ptr<Search> search = make_search(options_);
         set_active_machine(&machine_);
         set_flush_is_ipi(options_.flush_is_ipi);
-        start_ = now();
-        {
-            const Watchdog watchdog(machine_);
-            explore(*search);
-        }
-        result_.seconds = now() - start_;
-        result_.steps = machine_.steps();
+        if (by_chance())
+            sample();
+        else
+            search();
+        tally_.close();
         set_active_machine(nullptr);
-        if (result_.verdict == SFC_WRONG) return;
-        result_.verdict = result_.violations != 0         ? SFC_VIOLATED
-                          : finished_ && search->covers() ? SFC_HOLDS
-                                                          : SFC_INCOMPLETE;
     }
 
   private:
-    void explore(Search& search) {
-        std::uint32_t fixed = 0;
-        result_.verdict = SFC_HOLDS;
+    bool by_chance() const {
+        return options_.replay == nullptr &&
+               (options_.strategy == SFC_RANDOM || options_.strategy == SFC_PCT ||
+                options_.strategy == SFC_POS);
+    }
+
+    void search() {
+        const auto search = make_search(options_, jobs_);
+        explore(*search, 0);
+        jobs_.wait(0);  // the parts still tell the search what they find
+    }
+
+    /// Each process has its share of the runs, and a seed of its own.
+    void sample() {
+        const unsigned jobs = std::max(options_.jobs, 1U);
+        for (unsigned i = jobs; i-- > 0;) {
+            sfc_options share = options_;
+            share.runs = options_.runs / jobs + (i < options_.runs % jobs ? 1 : 0);
+            share.seed = options_.seed + i * 0x9e3779b97f4a7c15ULL;
+            if (share.runs == 0) continue;
+            const auto search = make_search(share, jobs_);
+            if (i == 0)
+                explore(*search, 0);
+            else if (jobs_.take())
+                jobs_.start(0, 1.0 / jobs, [&] { explore(*search, 0); });
+        }
+        jobs_.wait(0);
+    }
+
+    /// @param fixed  steps of the first execution that are given
+    void explore(Search& search, std::uint32_t fixed) {
+        const std::uint64_t steps_before = machine_.steps();
+        bool over = false;
+        {
+            const Watchdog watchdog(machine_);
+            over = follow(search, fixed);
+        }
+        tally_.end(over && search.covers(), machine_.steps() - steps_before);
+    }
+
+    /// @return whether the search is over
+    bool follow(Search& search, std::uint32_t fixed) {
+        const std::uint32_t between_parts = options_.executions_between_parts != 0
+                                                ? options_.executions_between_parts
+                                                : kExecutionsBetweenParts;
         for (std::uint64_t run = 0;; ++run) {
             const int end = machine_.run(program_, search, fixed);
-            if (!count(end)) return;
+            if (!count(end)) return false;
             const bool more = search.backtrack(machine_, end, fixed);
-            if (end == kComplete && run % kRepeatEvery == 0 && !repeats()) return;
-            if (!more) break;
+            if (end == kComplete && run % kRepeatEvery == 0 && !repeats()) return false;
+            if (!more) return true;
+            if (tally_.progress_is_due()) tally_.progress(search.explored());
+            if ((run + 1) % between_parts == 0) share(search);
         }
-        finished_ = true;
+    }
+
+    /// Part of what is left goes to another process, if one is free.
+    void share(Search& search) {
+        jobs_.listen();
+        const auto part = search.part_to_give(machine_);
+        if (!part || !jobs_.take()) return;
+        jobs_.start(part->depth, part->share * tally_.share(), [&] {
+            search.keep(machine_, *part);
+            explore(search, part->depth);
+        });
+        search.give(machine_, *part);
     }
 
     /// Whether the execution, run again step for step, is the same.
@@ -102,68 +142,43 @@ class Exploration {
 
     /// @return false when the search is to end
     bool count(int end) {
-        if (machine_.depth() > result_.max_depth) result_.max_depth = machine_.depth();
+        tally_.longest(machine_.depth());
         switch (end) {
             case kComplete:
-                ++result_.complete;
-                if (options_.hash_traces) result_.trace_hash += machine_.trace_hash();
-                break;
+                return tally_.complete(options_.hash_traces ? machine_.trace_hash() : 0,
+                                       machine_.outcome());
             case kStuck:
                 if (machine_.waits_for_others() && options_.deadlock_is_error)
                     return violation(machine_.describe_stuck(), nullptr);
-                ++result_.blocked;
-                break;
+                return tally_.blocked();
             case kRedundant:
-                ++result_.redundant;
-                break;
+                return tally_.redundant();
             default:
                 return failed();
         }
-        return within_limits();
     }
 
     bool failed() {
         const Failure& failure = machine_.failure();
         if (!failure.mistake) return violation(failure.message, failure.pc);
-        result_.verdict = SFC_WRONG;
-        copy_text(result_.message, sizeof result_.message, failure.message);
-        copy_text(result_.place, sizeof result_.place, place_of(failure.pc));
-        return false;
+        return tally_.wrong({.message = failure.message, .pc = failure.pc});
     }
 
     bool violation(const std::string& message, const void* pc) {
-        if (result_.violations++ == 0) {
-            copy_text(result_.message, sizeof result_.message, message);
-            copy_text(result_.place, sizeof result_.place, place_of(pc));
-            const std::string schedule = schedule_text(machine_);
-            if (schedule.size() < sizeof result_.replay)
-                copy_text(result_.replay, sizeof result_.replay, schedule);
-            result_.schedule = strdup(machine_.describe().c_str());
+        Discovery found{.message = message, .pc = pc};
+        if (!tally_.has_violations()) {
+            found.replay = schedule_text(machine_);
+            found.schedule = machine_.describe();
         }
-        return !options_.stop_at_error && within_limits();
-    }
-
-    bool within_limits() {
-        const std::uint64_t runs = result_.complete + result_.blocked + result_.redundant;
-        if (options_.max_executions != 0 && runs >= options_.max_executions) return false;
-        if (options_.max_seconds > 0 && (runs & 255) == 0 && now() - start_ > options_.max_seconds)
-            return false;
-        return true;
-    }
-
-    static std::string place_of(const void* pc) {
-        char text[32];
-        std::snprintf(text, sizeof text, "%p", pc);
-        return pc != nullptr ? text : "";
+        return tally_.violated(found);
     }
 
     const sfc_program& program_;
     const sfc_options& options_;
-    sfc_result& result_;
     Memory memory_;
     Machine machine_;
-    double start_ = 0;
-    bool finished_ = false;
+    Tally tally_;
+    Jobs jobs_;
 };
 
 }  // namespace
@@ -194,6 +209,7 @@ Result check(const std::function<void(Program&)>& body, const Options& options) 
     plain.max_seconds = options.max_seconds;
     plain.max_steps = options.max_steps;
     plain.jobs = options.jobs;
+    plain.executions_between_parts = options.executions_between_parts;
     plain.stop_at_error = options.stop_at_error;
     plain.deadlock_is_error = options.deadlock_is_error;
     plain.hash_traces = options.hash_traces;
@@ -218,6 +234,11 @@ Result check(const std::function<void(Program&)>& body, const Options& options) 
     result.place = found.place;
     result.replay = found.replay;
     if (found.schedule != nullptr) result.schedule = found.schedule;
+    for (std::size_t i = 0; i < found.outcome_count; ++i) {
+        const sfc_outcome_count& outcome = found.outcomes[i];
+        result.outcomes[{static_cast<const char*>(outcome.bytes), outcome.size}] =
+            outcome.executions;
+    }
     sfc_result_free(&found);
     return result;
 }
@@ -244,12 +265,8 @@ extern "C" void sfc_run(const sfc_program* program, const sfc_options* options,
     *result = sfc_result{};
     const auto refuse = [&](const char* why) {
         result->verdict = SFC_WRONG;
-        copy_text(result->message, sizeof result->message, why);
+        std::snprintf(result->message, sizeof result->message, "%s", why);
     };
-    const bool by_chance = options->strategy == SFC_RANDOM || options->strategy == SFC_PCT ||
-                           options->strategy == SFC_POS;
-    const bool in_processes = options->jobs > 1 && options->replay == nullptr;
-    if (in_processes && !by_chance) return refuse("only searches by chance have several jobs");
     const bool is_weak = options->model == SFC_WEAK;
     if (is_weak && (options->strategy != SFC_EXHAUSTIVE || options->replay != nullptr))
         return refuse("the model weak has the exhaustive search alone, and no replays");
@@ -258,8 +275,6 @@ extern "C" void sfc_run(const sfc_program* program, const sfc_options* options,
     try {
         if (is_weak)
             weak::explore(*program, *options, *result);
-        else if (in_processes)
-            run_in_processes(*program, *options, *result);
         else
             Exploration(*program, *options, *result).run();
     } catch (const std::exception& error) {
@@ -268,6 +283,11 @@ extern "C" void sfc_run(const sfc_program* program, const sfc_options* options,
 }
 
 extern "C" void sfc_result_free(sfc_result* result) {
+    for (size_t i = 0; i < result->outcome_count; ++i)
+        std::free(result->outcomes[i].bytes);
+    std::free(result->outcomes);
     std::free(result->schedule);
     result->schedule = nullptr;
+    result->outcomes = nullptr;
+    result->outcome_count = 0;
 }

@@ -1,6 +1,7 @@
 // Searches that do not see everything, and what every search refuses.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -150,8 +151,43 @@ TEST(Jobs, tell_of_a_violation_and_its_schedule) {
     EXPECT_EQ(check(body, {.replay = found.replay}).message, found.message);
 }
 
-TEST(Jobs, are_refused_where_an_execution_leads_to_the_next) {
-    EXPECT_EQ(check(increments(2, 1), {.jobs = 2}).verdict, Verdict::wrong);
+TEST(Jobs, explore_every_execution_once) {
+    for (const Model model : {Model::sc, Model::tso, Model::weak}) {
+        const Result one = check(fib_bench(3), {.model = model, .hash_traces = true});
+        for (const unsigned jobs : {2u, 5u}) {
+            const Result several = check(fib_bench(3), {.model = model,
+                                                        .jobs = jobs,
+                                                        .executions_between_parts = 50,
+                                                        .hash_traces = true});
+            EXPECT_EQ(several.verdict, Verdict::holds) << several.message;
+            EXPECT_EQ(several.complete, one.complete);
+            EXPECT_EQ(several.trace_hash, one.trace_hash);
+        }
+    }
+}
+
+TEST(Jobs, find_what_one_finds) {
+    for (const Model model : {Model::sc, Model::tso, Model::weak}) {
+        const Result found = check(gup_against_collapse({.readers = 2}),
+                                   {.model = model, .jobs = 3, .executions_between_parts = 1});
+        EXPECT_EQ(found.verdict, Verdict::violated);
+        EXPECT_FALSE(found.message.empty());
+    }
+}
+
+TEST(Jobs, that_die_are_told_of) {
+    const Result result = check(
+        [first = getpid()](Program& program) {
+            auto& x = program.make<Ints>();
+            for (int i = 0; i < 3; ++i)
+                program.spawn([&x] { x.at[0].fetch_add(1); });
+            program.finish([first] {
+                if (getpid() != first) _exit(7);
+            });
+        },
+        {.model = Model::weak, .jobs = 2, .executions_between_parts = 1});
+    EXPECT_EQ(result.verdict, Verdict::wrong);
+    EXPECT_EQ(result.message, "a job died");
 }
 
 // --- replays

@@ -3,6 +3,7 @@
 // What the C interface speaks to: the machine of sc and tso, or the one of weak.
 
 #include <string>
+#include <string_view>
 
 #include "engine/machine/step.hpp"
 
@@ -65,6 +66,13 @@ class Executor {
     /// `mistake`: of the program or its use of the checker, not a violation.
     virtual void fail(std::string message, const void* pc, bool mistake = false) = 0;
     virtual void set_switch_hook(sfc_switch_hook hook, void* context) = 0;
+
+    /// What `finish` said of the latest execution; empty if nothing.
+    const std::string& outcome() const { return outcome_; }
+    void tell_outcome(std::string_view bytes) { outcome_ = bytes; }
+
+  protected:
+    std::string outcome_;
 };
 
 }  // namespace surefoot::checker::engine

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/machine/hash.hpp"
 #include "engine/machine/values.hpp"
 
 namespace surefoot::checker::engine {
@@ -67,6 +68,7 @@ void Machine::reset() {
     graces_.clear();
     last_pc_ = nullptr;
     failure_.happened = false;
+    outcome_.clear();
 }
 
 int Machine::run(const sfc_program& program, Driver& driver, std::uint32_t fixed) {
@@ -517,6 +519,7 @@ unsigned Machine::proc_for(unsigned parent, unsigned child) {
         if (known.parent == parent && known.index == child) return known.proc;
     if (procs_ >= kMaxProcs - 1) return kMaxProcs;
     const unsigned proc = new_proc({});
+    identity_[proc] = mix((parent < kMaxProcs ? identity_[parent] : parent) + child + 1);
     children_.push_back({parent, child, proc});
     return proc;
 }
@@ -617,19 +620,16 @@ bool Machine::waits_to_touch(unsigned proc, const Event& event) const {
     return address != 0 && !both_read && address / 8 == event.address / 8;
 }
 
+/// No address and no value: these differ where the program lies elsewhere in memory, and hang on
+/// what happens before.
 std::uint64_t Machine::event_hash(std::uint32_t position) const {
-    const auto mix = [](std::uint64_t h) {
-        h = (h ^ (h >> 31)) * 0x7fb5d329728ea185ULL;
-        h = (h ^ (h >> 27)) * 0x81dadef4bc2dd44dULL;
-        return h ^ (h >> 33);
-    };
     const Event& event = trace_[position];
-    std::uint64_t h = mix((std::uint64_t{event.proc} << 32) + event.place);
+    std::uint64_t h = mix(identity_[event.proc] + event.place);
     h = mix(h + static_cast<std::uint64_t>(event.kind));
-    h = mix(h + event.value);
+    if (event.kind == Kind::choose) h = mix(h + event.value);
     for (unsigned proc = 0; proc < width_; ++proc) {
         const Stamp stamp = clocks_[position].at[proc];
-        if (stamp != 0) h += mix((std::uint64_t{proc} << 32) + trace_[stamp - 1].place);
+        if (stamp != 0) h += mix(identity_[proc] + trace_[stamp - 1].place);
     }
     return mix(h);
 }

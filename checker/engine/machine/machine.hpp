@@ -465,6 +465,7 @@ class Machine final : public Executor {
         unsigned parent, index, proc;
     };
     std::vector<Child> children_;  // as found so far: process numbers outlive an execution
+    std::uint64_t identity_[kMaxProcs] = {};  // of a process, whatever the order of finding them
     unsigned current_ = 0;
     Task tasks_[kMaxProcs];
     unsigned task_count_ = 0;

@@ -1,5 +1,7 @@
 #include "engine/search/bounded.hpp"
 
+#include <algorithm>
+
 namespace surefoot::checker::engine {
 
 bool Bounded::preempts(const Machine& machine, const Level& level, unsigned proc) const {
@@ -17,6 +19,7 @@ void Bounded::fill(const Machine& machine, Level& level) {
     }
     if (level.running != kNobody && machine.can_run(static_cast<unsigned>(level.running)))
         level.options.push_back(static_cast<std::uint8_t>(level.running));
+    level.taken = 1;
 }
 
 int Bounded::next(Machine& machine) {
@@ -24,7 +27,7 @@ int Bounded::next(Machine& machine) {
     Level& level = levels_[machine.depth()];
     if (level.options.empty()) fill(machine, level);
     if (level.options.empty())
-        return ended_.insert(level.hash).second ? machine.stuck_or_complete() : kRedundant;
+        return seen_.raise(key(level.hash, kEnd), 0) ? machine.stuck_or_complete() : kRedundant;
     level.preempts = preempts(machine, level, level.options.back());
     return level.options.back();
 }
@@ -36,18 +39,15 @@ unsigned Bounded::choose(Machine& machine, unsigned count) {
 }
 
 void Bounded::added(Machine& machine, std::uint32_t position) {
+    if (seen_.full())
+        machine.fail("the search has more prefixes than the checker can keep", nullptr, true);
     const Level& level = levels_[position];
     const Event& event = machine.event(position);
     Level below;
     below.running = machine.is_drain(event.proc) ? level.running : event.proc;
     below.spent = level.spent + (level.preempts ? 1 : 0);
     below.hash = level.hash + machine.event_hash(position);
-    const unsigned left = bound_ - below.spent;
-    const std::uint64_t key =
-        below.hash ^ (0x9e3779b97f4a7c15ULL * static_cast<std::uint64_t>(below.running + 1));
-    const auto [found, is_new] = seen_.try_emplace(key, left);
-    seen_before_ = !is_new && found->second >= left;
-    if (!seen_before_) found->second = left;
+    seen_before_ = !seen_.raise(key(below.hash, below.running), bound_ - below.spent);
     levels_.push_back(std::move(below));
 }
 
@@ -61,11 +61,53 @@ bool Bounded::backtrack(const Machine& /*machine*/, int /*end*/, std::uint32_t& 
             level.choices = 1;
             level.options.pop_back();
             if (level.options.empty()) continue;
+            ++level.taken;
         }
         fixed = static_cast<std::uint32_t>(levels_.size() - 1);
         return true;
     }
     return false;
+}
+
+// --- several processes --------------------------------------------------------------------------
+
+std::optional<Search::Part> Bounded::part_to_give(const Machine& /*machine*/) const {
+    double share = 1;
+    for (std::uint32_t depth = 0; depth + 1 < levels_.size(); ++depth) {
+        const Level& level = levels_[depth];
+        if (level.options.empty()) continue;
+        share /= static_cast<double>(level.taken - 1 + level.options.size());
+        if (level.options.size() > 1) return Part{depth, share};
+    }
+    return std::nullopt;
+}
+
+void Bounded::give(const Machine& /*machine*/, const Part& part) {
+    Level& level = levels_[part.depth];
+    level.options.erase(level.options.begin());
+    ++level.taken;
+}
+
+void Bounded::keep(const Machine& /*machine*/, const Part& part) {
+    levels_.resize(part.depth + 1);
+    for (Level& level : levels_)
+        level.options.resize(
+            std::min<std::size_t>(level.options.size(), &level == &levels_.back()));
+    Level& level = levels_.back();
+    level.choice = 0;
+    level.choices = 1;
+    level.taken = 1;
+}
+
+double Bounded::explored() const {
+    double sum = 0, share = 1;
+    for (const Level& level : levels_) {
+        if (level.options.empty()) continue;
+        const auto all = static_cast<double>(level.taken - 1 + level.options.size());
+        share /= all;
+        sum += share * static_cast<double>(level.taken - 1);
+    }
+    return sum;
 }
 
 }  // namespace surefoot::checker::engine

@@ -6,11 +6,10 @@
 // commute, with the same task running and no more preemptions left, are not followed.
 
 #include <cstdint>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "engine/search/search.hpp"
+#include "engine/search/shared_table.hpp"
 
 namespace surefoot::checker::engine {
 
@@ -23,6 +22,11 @@ class Bounded final : public Search {
     unsigned choose(Machine& machine, unsigned count) override;
     bool backtrack(const Machine& machine, int end, std::uint32_t& fixed) override;
 
+    double explored() const override;
+    std::optional<Part> part_to_give(const Machine& machine) const override;
+    void give(const Machine& machine, const Part& part) override;
+    void keep(const Machine& machine, const Part& part) override;
+
   private:
     static constexpr int kNobody = -1;
 
@@ -30,20 +34,25 @@ class Bounded final : public Search {
     struct Level {
         std::vector<std::uint8_t> options;  // the last is the one taken
         int running = kNobody;              // whose step was the last one, drains apart
+        std::size_t taken = 0;              // options, those given away and the last included
         unsigned spent = 0;                 // preemptions so far
         bool preempts = false;              // the option taken does
         unsigned choice = 0, choices = 1;   // of an sfc_choose()
         std::uint64_t hash = 0;             // of the prefix, whatever its order
     };
 
+    static constexpr int kEnd = -2;  // in place of the running task
+
+    static std::uint64_t key(std::uint64_t hash, int running) {
+        return hash ^ (0x9e3779b97f4a7c15ULL * static_cast<std::uint64_t>(running + 3));
+    }
     void fill(const Machine& machine, Level& level);
     bool preempts(const Machine& machine, const Level& level, unsigned proc) const;
 
     unsigned bound_;
     std::vector<Level> levels_{1};
     bool seen_before_ = false;
-    std::unordered_map<std::uint64_t, unsigned> seen_;  // prefix and task; most preemptions left
-    std::unordered_set<std::uint64_t> ended_;
+    SharedTable seen_;  // prefixes, with the running task: most preemptions left; executions
 };
 
 }  // namespace surefoot::checker::engine

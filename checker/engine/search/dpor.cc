@@ -1,8 +1,14 @@
 #include "engine/search/dpor.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 namespace surefoot::checker::engine {
+
+Dpor::Dpor(Jobs& jobs) : jobs_(jobs) {
+    jobs_.on_message([this](std::string_view message) { hear(message); });
+}
 
 // --- races --------------------------------------------------------------------------------------
 
@@ -10,7 +16,9 @@ void Dpor::race(Machine& machine, std::uint32_t earlier, std::uint32_t later,
                 const Effect& reversed) {
     const Race race{earlier, later, reversed};
     const bool waits_in_vain = later == machine.depth() && machine.ended();
+    // Another process is told what is known at the end: it cannot ask again.
     const bool settled =
+        (earlier >= base_ || waits_in_vain) &&
         settle(machine, race, later + 1, waits_in_vain ? Known::all : Known::prefix);
     if (!settled && !waits_in_vain) unsettled_.push_back(race);
 }
@@ -21,24 +29,36 @@ bool Dpor::settle(const Machine& machine, const Race& race, std::uint32_t end, K
     Level& level = levels_[race.earlier];
     if (level.redundant) return true;
     reversal_.build(machine, race, end);
-    const Initial covered = best_sleeper(level);
+    const Initial covered = best_sleeper(race.earlier);
     if (covered == Initial::yes) return true;
     if (covered == Initial::weak && known != Known::cut) return false;
-    return insert(level, known);
+    const bool settled = insert(level, known);
+    if (race.earlier >= base_) return settled;
+    if (grown_) {
+        reversal_.build(machine, race, end);
+        tell(race.earlier);
+    }
+    return false;  // what covers it there is not known
 }
 
-Initial Dpor::best_sleeper(const Level& level) const {
+Initial Dpor::best_sleeper(std::uint32_t depth) const {
+    const Level& level = levels_[depth];
     Initial best = Initial::no;
-    for (std::uint32_t i = level.sleep_begin; i < level.sleep_end && best != Initial::yes; ++i) {
-        const Sleeper& sleeper = sleepers_[i];
-        best = std::max(best, reversal_.initial(reversal_.find(sleeper.proc), sleeper.effect));
-    }
+    for (std::uint32_t i = level.sleep_begin; i < level.sleep_end && best != Initial::yes; ++i)
+        best = std::max(best, initial(sleepers_[i]));
+    for (const Given& given : given_)
+        if (given.depth == depth) best = std::max(best, initial(given.sleeper));
     return best;
+}
+
+Initial Dpor::initial(const Sleeper& sleeper) const {
+    const Initial found = reversal_.initial(reversal_.find(sleeper.proc), sleeper.effect);
+    return found == Initial::weak && sleeper.alone ? Initial::no : found;
 }
 
 Initial Dpor::leads_there(const WakeupTrees::Node& node, std::size_t index) const {
     const bool other_choice = index < reversal_.steps().size() && node.chooses &&
-                              reversal_.event(index).value != node.choice;
+                              reversal_.steps()[index].choice != node.choice;
     return other_choice ? Initial::no : reversal_.initial(index, node.effect);
 }
 
@@ -46,6 +66,7 @@ Initial Dpor::leads_there(const WakeupTrees::Node& node, std::size_t index) cons
 /// @return as settle()
 bool Dpor::insert(Level& level, Known known) {
     bool always = true;
+    grown_ = false;
     WakeupTrees::Index* place = &level.branches;
     while (*place != 0) {
         WakeupTrees::Node& node = trees_[*place];
@@ -62,7 +83,68 @@ bool Dpor::insert(Level& level, Known known) {
         place = &node.child;
     }
     *place = trees_.chain(reversal_);
+    grown_ = true;
     return always;
+}
+
+// --- several processes --------------------------------------------------------------------------
+
+void Dpor::tell(std::uint32_t depth) const {
+    jobs_.tell(std::string(reinterpret_cast<const char*>(&depth), sizeof depth) + reversal_.told());
+}
+
+/// A reversal that another process found, of a step that its executions and those here begin with.
+void Dpor::hear(std::string_view message) {
+    std::uint32_t depth = 0;
+    std::memcpy(&depth, message.data(), sizeof depth);
+    reversal_.hear(message.substr(sizeof depth));
+    Level& level = levels_[depth];
+    if (level.redundant || best_sleeper(depth) == Initial::yes) return;
+    insert(level, Known::all);
+    if (grown_ && depth < base_) jobs_.tell(message);
+}
+
+std::optional<Search::Part> Dpor::part_to_give(const Machine& machine) const {
+    double share = 1;
+    for (std::uint32_t depth = base_; depth < next_; ++depth) {
+        const Level& level = levels_[depth];
+        share *= this->share(level);
+        const bool among_choices =
+            machine.event(depth).kind == Kind::choose || trees_[level.branches].chooses;
+        if (level.branches != 0 && !among_choices) return Part{depth, share};
+    }
+    return std::nullopt;
+}
+
+void Dpor::give(const Machine& /*machine*/, const Part& part) {
+    Level& level = levels_[part.depth];
+    const WakeupTrees::Node& node = trees_[level.branches];
+    given_.push_back({part.depth, {node.effect, node.proc}});
+    trees_.free(node.child);
+    trees_.free_one(std::exchange(level.branches, node.sibling));
+    ++level.taken;
+}
+
+void Dpor::keep(const Machine& machine, const Part& part) {
+    Level& level = levels_[part.depth];
+    trees_[level.branches].sibling = 0;
+    const Event& event = machine.event(part.depth);
+    put_to_sleep(level, {event.effect, event.proc});
+    level.shared = true;
+    put_given_to_sleep(part.depth);
+    std::erase_if(unsettled_, [&](const Race& race) { return race.later >= part.depth; });
+    base_ = part.depth + 1;
+    next_ = part.depth;
+}
+
+double Dpor::explored() const {
+    double sum = 0, share = 1;
+    for (std::uint32_t depth = base_; depth <= next_; ++depth) {
+        const Level& level = levels_[depth];
+        share *= this->share(level);
+        sum += share * (level.taken - (depth < next_ ? 1 : 0));
+    }
+    return sum;
 }
 
 // --- going forward ------------------------------------------------------------------------------
@@ -85,12 +167,13 @@ int Dpor::next(Machine& machine) {
         }
         trees_.free(node.child);
     }
-    return pick_freely(machine, level);
+    // Of a part, the one branch that was given is all that there is.
+    return machine.depth() + 1 == base_ ? kRedundant : pick_freely(machine, level);
 }
 
 /// The process that ran last if it may go on, else the lowest. When all that can run is asleep, the
 /// execution equals one that was explored; it is finished all the same, since the races before it
-/// are judged by how it ends.
+/// are judged by how it ends. But of sleepers that stand for their own step alone, none may run.
 int Dpor::pick_freely(const Machine& machine, Level& level) const {
     const unsigned current = machine.current();
     if ((level.asleep & set_of(current)) == 0 && machine.can_run(current))
@@ -103,6 +186,10 @@ int Dpor::pick_freely(const Machine& machine, Level& level) const {
         sleeper = proc;
     }
     if (sleeper < 0) return level.redundant ? kRedundant : machine.stuck_or_complete();
+    const auto all = sleepers_.begin();
+    if (std::any_of(all + level.sleep_begin, all + level.sleep_end,
+                    [](const Sleeper& asleep) { return asleep.alone; }))
+        return kRedundant;
     level.redundant = true;
     return sleeper;
 }
@@ -111,9 +198,12 @@ void Dpor::added(Machine& machine, std::uint32_t position) {
     const Event& event = machine.event(position);
     if (levels_.size() < position + 2) levels_.resize(position + 2);
     Level& level = levels_[position];
+    ++level.taken;
     if (event.kind == Kind::choose) add_choices(level, event);
     Level& below = levels_[position + 1];
     below.branches = level.children;
+    below.shared = false;
+    below.taken = 0;
     below.choices_done = 0;
     below.redundant = level.redundant;
     below.sleep_begin = below.sleep_end = level.sleep_end;
@@ -123,6 +213,7 @@ void Dpor::added(Machine& machine, std::uint32_t position) {
         Sleeper sleeper = sleepers_[i];
         if (sleeper.proc == event.proc || dependent(sleeper.effect, event.effect)) continue;
         drain_forwarding(sleeper.effect, event.effect);
+        sleeper.alone |= level.shared;
         sleepers_.push_back(sleeper);
         ++below.sleep_end;
         below.asleep |= set_of(sleeper.proc);
@@ -155,26 +246,37 @@ bool Dpor::backtrack(const Machine& machine, int end, std::uint32_t& fixed) {
     std::erase_if(unsettled_, [&](const Race& race) {
         return settle(machine, race, machine.depth(), known) || known == Known::cut;
     });
-    for (std::uint32_t depth = machine.depth(); depth-- > 0;) {
+    for (std::uint32_t depth = machine.depth(); depth-- > base_;) {
         Level& level = levels_[depth];
+        if (level.branches == 0) jobs_.wait(depth);  // they may find another branch
         if (level.branches == 0) continue;
         const Event& event = machine.event(depth);
         const WakeupTrees::Node& next = trees_[level.branches];
         const bool same_step =
             event.kind == Kind::choose && next.chooses && next.proc == event.proc;
-        if (!same_step) put_to_sleep(level, event);
-        fixed = depth;
+        if (!same_step) put_to_sleep(level, {event.effect, event.proc});
+        put_given_to_sleep(depth);
+        fixed = next_ = depth;
         std::erase_if(unsettled_, [&](const Race& race) { return race.later >= depth; });
         return true;
     }
     return false;
 }
 
-void Dpor::put_to_sleep(Level& level, const Event& event) {
+void Dpor::put_to_sleep(Level& level, const Sleeper& sleeper) {
     sleepers_.resize(level.sleep_end);
-    sleepers_.push_back({event.effect, event.proc});
+    sleepers_.push_back(sleeper);
     ++level.sleep_end;
-    level.asleep |= set_of(event.proc);
+    level.asleep |= set_of(sleeper.proc);
+}
+
+void Dpor::put_given_to_sleep(std::uint32_t depth) {
+    for (const Given& given : given_) {
+        if (given.depth != depth) continue;
+        put_to_sleep(levels_[depth], given.sleeper);
+        levels_[depth].shared = true;
+    }
+    std::erase_if(given_, [&](const Given& given) { return given.depth >= depth; });
 }
 
 }  // namespace surefoot::checker::engine

@@ -23,8 +23,18 @@
 
 namespace surefoot::checker::engine {
 
+//
+// Several processes: a branch that is given to another one sleeps here when the next one is taken,
+// and what this process is about to explore sleeps there. What leads to a sleeper hangs on races
+// that the other process may yet find, and nobody waits for them. So below such a place a sleeper
+// stands for nothing but reversals that begin with its own step, and some executions are met in
+// vain. A race whose earlier step lies in front of the branch is told to the process that gave it;
+// that one does not leave the place before the branch is done.
+
 class Dpor final : public Search {
   public:
+    explicit Dpor(Jobs& jobs);
+
     int next(Machine& machine) override;
     void added(Machine& machine, std::uint32_t position) override;
     void race(Machine& machine, std::uint32_t earlier, std::uint32_t later,
@@ -34,10 +44,21 @@ class Dpor final : public Search {
     /// Finds the deepest step that has an alternative.
     bool backtrack(const Machine& machine, int end, std::uint32_t& fixed) override;
 
+    double explored() const override;
+    std::optional<Part> part_to_give(const Machine& machine) const override;
+    void give(const Machine& machine, const Part& part) override;
+    void keep(const Machine& machine, const Part& part) override;
+
   private:
     struct Sleeper {
         Effect effect;
         std::uint8_t proc;
+        bool alone = false;  // it stands for reversals that begin with its own step alone
+    };
+    /// A branch that another process explores, to sleep when the next one is taken.
+    struct Given {
+        std::uint32_t depth;
+        Sleeper sleeper;
     };
     /// A prefix of the current execution, and what is left to do after it.
     struct Level {
@@ -46,9 +67,11 @@ class Dpor final : public Search {
         std::uint32_t sleep_begin = 0, sleep_end = 0;
         ProcSet asleep = 0;
         std::uint64_t choices_done = 0;
+        std::uint32_t taken = 0;  // branches, those given away included
         std::uint16_t choice = 0;
         bool guided = false;     // the step came from a branch
         bool redundant = false;  // all that follows was explored
+        bool shared = false;     // some sleeper is explored by another process at the same time
     };
     /// How much of the execution is known when a race is judged.
     enum class Known : std::uint8_t {
@@ -58,13 +81,25 @@ class Dpor final : public Search {
     };
 
     bool settle(const Machine& machine, const Race& race, std::uint32_t end, Known known);
-    Initial best_sleeper(const Level& level) const;
+    void hear(std::string_view message);
+    void tell(std::uint32_t depth) const;
+    Initial best_sleeper(std::uint32_t depth) const;
+    Initial initial(const Sleeper& sleeper) const;
+    double share(const Level& level) const {
+        return 1.0 / (level.taken + trees_.count(level.branches));
+    }
     bool insert(Level& level, Known known);
     Initial leads_there(const WakeupTrees::Node& node, std::size_t index) const;
     int pick_freely(const Machine& machine, Level& level) const;
     void add_choices(Level& level, const Event& event);
-    void put_to_sleep(Level& level, const Event& event);
+    void put_to_sleep(Level& level, const Sleeper& sleeper);
+    void put_given_to_sleep(std::uint32_t depth);
 
+    Jobs& jobs_;
+    std::uint32_t base_ = 0;  // levels above belong to the process that gave this one its part
+    std::uint32_t next_ = 0;  // level whose branch comes next
+    bool grown_ = false;      // the latest insert() made a branch
+    std::vector<Given> given_;
     std::vector<Level> levels_{1};
     std::vector<Sleeper> sleepers_;
     WakeupTrees trees_;

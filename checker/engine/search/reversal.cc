@@ -1,5 +1,8 @@
 #include "engine/search/reversal.hpp"
 
+#include <algorithm>
+#include <cstring>
+
 namespace surefoot::checker::engine {
 namespace {
 
@@ -22,14 +25,15 @@ void Reversal::build(const Machine& machine, const Race& race, std::uint32_t end
     steps_.clear();
     left_out_.clear();
     for (std::uint32_t i = race.earlier; i < end; ++i) {
-        const Effect& effect = machine.event(i).effect;
+        const Event& event = machine.event(i);
+        const Effect& effect = event.effect;
         if (i == race.later) {
-            steps_.push_back({i, race.reversed});
+            steps_.push_back(step(i, event, race.reversed));
         } else if (i == race.earlier || machine.happens_before(race.earlier, i)) {
             if (effect.first.drain) left_out_.push_back(effect);
             continue;
         } else {
-            steps_.push_back({i, effect});
+            steps_.push_back(step(i, event, effect));
         }
         // What those drains took out of a buffer is still there, and answers this load.
         for (const Effect& drain : left_out_)
@@ -39,16 +43,25 @@ void Reversal::build(const Machine& machine, const Race& race, std::uint32_t end
 
 std::size_t Reversal::find(unsigned proc) const {
     std::size_t index = 0;
-    while (index < steps_.size() && event(index).proc != proc)
+    while (index < steps_.size() && steps_[index].proc != proc)
         ++index;
     return index;
+}
+
+/// Whether the step could not come before that one though they touch nothing in common.
+bool Reversal::waited(std::size_t before, std::size_t index) const {
+    const std::uint32_t first = steps_[before].position, then = steps_[index].position;
+    if (machine_ != nullptr) return machine_->waited_for(machine_->event(then), first);
+    return std::any_of(waits_.begin(), waits_.end(), [&](const Wait& wait) {
+        return wait.before == first && wait.position == then;
+    });
 }
 
 /// Whether the step, with this effect, has to come after that one. Clocks would not tell: they know
 /// of steps that are left out, and not of what is touched here.
 bool Reversal::follows(std::size_t before, std::size_t index, const Effect& effect) const {
-    return dependent(steps_[before].effect, effect) || event(before).proc == event(index).proc ||
-           machine_->waited_for(event(index), steps_[before].position);
+    return dependent(steps_[before].effect, effect) || steps_[before].proc == steps_[index].proc ||
+           waited(before, index);
 }
 
 Initial Reversal::initial(std::size_t index, const Effect& effect) const {
@@ -73,6 +86,39 @@ void Reversal::take(std::size_t index, const Effect& effect) {
     for (std::size_t i = 0; i < index; ++i)
         drain_forwarding(steps_[i].effect, effect);
     if (index < steps_.size()) steps_.erase(steps_.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
+std::string Reversal::told() const {
+    std::vector<Wait> waits;
+    for (std::size_t index = 0; index < steps_.size(); ++index)
+        for (std::size_t before = 0; before < index; ++before)
+            if (waited(before, index))
+                waits.push_back({steps_[before].position, steps_[index].position});
+    const std::size_t count = steps_.size();
+    std::string bytes;
+    const auto put = [&](const void* from, std::size_t size) {
+        bytes.append(static_cast<const char*>(from), size);
+    };
+    put(&later_, sizeof later_);
+    put(&count, sizeof count);
+    put(steps_.data(), count * sizeof(Step));
+    put(waits.data(), waits.size() * sizeof(Wait));
+    return bytes;
+}
+
+void Reversal::hear(std::string_view told) {
+    const auto get = [&](void* to, std::size_t size) {
+        if (size != 0) std::memcpy(to, told.data(), size);
+        told.remove_prefix(size);
+    };
+    machine_ = nullptr;
+    std::size_t count = 0;
+    get(&later_, sizeof later_);
+    get(&count, sizeof count);
+    steps_.resize(count);
+    get(steps_.data(), count * sizeof(Step));
+    waits_.resize(told.size() / sizeof(Wait));
+    get(waits_.data(), told.size());
 }
 
 }  // namespace surefoot::checker::engine

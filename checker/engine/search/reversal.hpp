@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/machine/machine.hpp"
@@ -29,13 +31,15 @@ class Reversal {
     struct Step {
         std::uint32_t position;  // of the event that this is
         Effect effect;           // what it touches here
+        std::uint8_t proc;
+        bool chooses;
+        std::uint16_t choice;  // the outcome of an sfc_choose()
     };
 
     /// The execution is known up to `end`.
     void build(const Machine& machine, const Race& race, std::uint32_t end);
 
     const std::vector<Step>& steps() const { return steps_; }
-    const Event& event(std::size_t index) const { return machine_->event(steps_[index].position); }
     /// The step of that process that comes first; one past the end if there is none.
     std::size_t find(unsigned proc) const;
 
@@ -44,10 +48,24 @@ class Reversal {
     /// That step was taken: what is left follows it.
     void take(std::size_t index, const Effect& effect);
 
+    /// As bytes, for a process that has other executions.
+    std::string told() const;
+    void hear(std::string_view told);
+
   private:
+    static Step step(std::uint32_t position, const Event& event, const Effect& effect) {
+        return {position, effect, event.proc, event.kind == Kind::choose,
+                static_cast<std::uint16_t>(event.value)};
+    }
+    bool waited(std::size_t before, std::size_t index) const;
     bool follows(std::size_t before, std::size_t index, const Effect& effect) const;
 
-    const Machine* machine_ = nullptr;
+    struct Wait {
+        std::uint32_t before, position;
+    };
+
+    const Machine* machine_ = nullptr;  // that has the execution; null: waits_ tells
+    std::vector<Wait> waits_;
     std::uint32_t later_ = 0;
     std::vector<Step> steps_;
     std::vector<Effect> left_out_;  // drains that depend on the earlier step

@@ -9,11 +9,11 @@
 
 namespace surefoot::checker::engine {
 
-std::unique_ptr<Search> make_search(const sfc_options& options) {
+std::unique_ptr<Search> make_search(const sfc_options& options, Jobs& jobs) {
     if (options.replay != nullptr) return std::make_unique<Replay>(options.replay);
     switch (options.strategy) {
         case SFC_EXHAUSTIVE:
-            return std::make_unique<Dpor>();
+            return std::make_unique<Dpor>(jobs);
         case SFC_BOUNDED:
             return std::make_unique<Bounded>(options.bound);
         case SFC_RANDOM:

@@ -51,13 +51,20 @@ class WakeupTrees {
         }
     }
 
+    /// How many siblings there are, from this one on.
+    unsigned count(Index node) const {
+        unsigned count = 0;
+        for (; node != 0; node = nodes_[node].sibling)
+            ++count;
+        return count;
+    }
+
     /// The steps as one branch.
     Index chain(const Reversal& reversal) {
         Index below = 0;
         for (std::size_t i = reversal.steps().size(); i-- > 0;) {
-            const Event& event = reversal.event(i);
-            below = make({reversal.steps()[i].effect, event.proc, event.kind == Kind::choose,
-                          static_cast<std::uint16_t>(event.value), below, 0});
+            const Reversal::Step& step = reversal.steps()[i];
+            below = make({step.effect, step.proc, step.chooses, step.choice, below, 0});
         }
         return below;
     }

@@ -79,6 +79,9 @@ class Graph {
     /// What a next event of the task begins with; `after` as in Event.
     Knowledge knowledge(unsigned task, const Event* after) const;
     bool has_grace() const { return has_grace_; }
+    /// Of what there is to explore: what follows from this graph, as estimated.
+    double share() const { return share_; }
+    void set_share(double share) { share_ = share; }
 
     /// Adds the event, a write at `position` of its word's order. @return whether the graph is
     /// consistent; it may be thrown away if not
@@ -88,6 +91,7 @@ class Graph {
     Graph restricted(const Keep& keep) const {
         Graph part;
         part.next_stamp_ = next_stamp_;
+        part.share_ = share_;
         part.writes_.resize(writes_.size());
         for (const Pointer& event : events_)
             if (keep(*event)) part.append(event);
@@ -110,6 +114,7 @@ class Graph {
     std::vector<std::vector<const Event*>> tasks_;
     std::vector<std::vector<const Event*>> writes_;  // of each word
     std::uint32_t next_stamp_ = 1;
+    double share_ = 1;
     bool has_fences_ = false;
     bool has_grace_ = false;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "engine/machine/hash.hpp"
 #include "engine/machine/values.hpp"
 #include "engine/weak/branches.hpp"
 
@@ -82,6 +83,7 @@ void Machine::reset() {
     setup_children_ = 0;
     cpus_ = 0;
     dead_ = failed_ = mistaken_ = false;
+    outcome_.clear();
 }
 
 End Machine::run(const sfc_program& program, Graph graph, std::vector<Graph>& more) {
@@ -136,7 +138,7 @@ void Machine::schedule() {
 void Machine::come_first() {
     for (Task& task : tasks_)
         if (task.alive && !task.ended && !task.failed && takes_lock(task.op->kind))
-            branch_back(announced(task));
+            branch_back(announced(task), 1);
 }
 
 void Machine::replay(const Event& event) {
@@ -206,8 +208,10 @@ void Machine::extend(Task& task) {
 
 bool Machine::branch(const Event& event) {
     std::vector<Graph> ways = extensions(graph_, event);
-    branch_back(event);
+    branch_back(event, ways.size());
     if (ways.empty()) return false;
+    for (Graph& way : ways)
+        way.set_share(graph_.share());
     for (std::size_t i = ways.size(); i-- > 1;)
         more_->push_back(std::move(ways[i]));
     graph_ = std::move(ways.front());
@@ -215,9 +219,15 @@ bool Machine::branch(const Event& event) {
 }
 
 /// Leaves for later the graphs in which the event answers an earlier read.
-void Machine::branch_back(const Event& event) {
-    for (Graph& other : revisits(graph_, event))
+void Machine::branch_back(const Event& event, std::size_t ways) {
+    std::vector<Graph> others = revisits(graph_, event);
+    if (others.empty() && ways == 0) return;
+    const double share = graph_.share() / static_cast<double>(others.size() + ways);
+    graph_.set_share(ways != 0 ? share : 0);
+    for (Graph& other : others) {
+        other.set_share(share);
         more_->push_back(std::move(other));
+    }
 }
 
 Event Machine::announced(Task& task) {
@@ -372,6 +382,11 @@ void Machine::fail(std::string message, const void* pc, bool mistake) {
 }
 
 // --- tasks --------------------------------------------------------------------------------------
+
+std::uint64_t Machine::identity(unsigned task) const {
+    const auto [parent, child] = family_[task];
+    return mix((parent < SFC_MAX_TASKS ? identity(parent) : parent) + child + 1);
+}
 
 /// The same child of the same parent has the same number in every execution.
 unsigned Machine::number_of(unsigned parent, unsigned child) {

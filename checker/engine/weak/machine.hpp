@@ -42,6 +42,9 @@ class Machine final : public Executor {
     /// Whether some task had to wait inside a read-side section, so far: grace periods may then
     /// wait for ever, which earlier runs left out.
     bool sections_may_block() const { return sections_may_block_; }
+    void let_sections_block() { sections_may_block_ = true; }
+    /// Tells a task from others, whatever the order in which the search met them.
+    std::uint64_t identity(unsigned task) const;
 
     bool running() const override { return running_; }
     std::uint64_t load(Op& op) override;
@@ -133,7 +136,7 @@ class Machine final : public Executor {
     /// Goes on with one of the graphs that `event` makes; the others are for later. False if none
     /// is.
     bool branch(const Event& event);
-    void branch_back(const Event& event);
+    void branch_back(const Event& event, std::size_t ways);
     void come_first();
     Event announced(Task& task);
     void answer(Task& task, const Event& event);

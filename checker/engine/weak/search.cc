@@ -1,10 +1,10 @@
 #include "engine/weak/search.hpp"
 
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
+#include <utility>
 
 #include "engine/abi.hpp"
+#include "engine/jobs.hpp"
+#include "engine/machine/hash.hpp"
 #include "engine/weak/machine.hpp"
 
 namespace surefoot::checker::engine::weak {
@@ -12,24 +12,18 @@ namespace {
 
 constexpr std::size_t kArenaBytes = std::size_t{64} << 20;
 constexpr std::uint32_t kSteps = 20000;
-
-using Clock = std::chrono::steady_clock;
+constexpr std::uint64_t kExecutionsBetweenParts = 100;
 
 /// Equal for equal graphs.
-std::uint64_t hash_of(const Graph& graph) {
-    const auto mix = [](std::uint64_t h) {
-        h = (h ^ (h >> 31)) * 0x7fb5d329728ea185ULL;
-        h = (h ^ (h >> 27)) * 0x81dadef4bc2dd44dULL;
-        return h ^ (h >> 33);
-    };
+std::uint64_t hash_of(const Machine& machine) {
+    const Graph& graph = machine.graph();
     const auto identity = [&](const Event* event) {
-        return event != nullptr ? mix((std::uint64_t{event->task} << 32) + event->place + 1) : 0;
+        return event != nullptr ? mix(machine.identity(event->task) + event->place + 1) : 0;
     };
     std::uint64_t sum = 0;
     for (const auto& event : graph.events()) {
         std::uint64_t h = mix(identity(event.get()) + static_cast<std::uint64_t>(event->op.kind));
-        h = mix(h + event->read);
-        h = mix(h + event->written);
+        if (event->op.kind == Kind::choose) h = mix(h + event->read);
         h = mix(h + identity(event->source));
         if (event->writes) h = mix(h + graph.position(event.get(), event->word));
         sum += h;
@@ -37,100 +31,99 @@ std::uint64_t hash_of(const Graph& graph) {
     return mix(sum);
 }
 
+/// One process of a search. What is left to explore is a stack of graphs, each independent of the
+/// others: another process takes the one at the bottom, which has the most before it.
 class Search {
   public:
     Search(const sfc_program& program, const sfc_options& options, sfc_result& result)
         : program_(program),
           options_(options),
-          result_(result),
           memory_(options.arena_bytes != 0 ? options.arena_bytes : kArenaBytes, options.reuse),
           machine_(memory_, options.max_steps != 0 ? options.max_steps : kSteps,
-                   options.stop_at_error) {}
+                   options.stop_at_error),
+          tally_(options, result),
+          jobs_(options.jobs, tally_) {}
 
     void run() {
         set_active_machine(&machine_);
         set_flush_is_ipi(options_.flush_is_ipi);
-        result_.verdict = SFC_HOLDS;
-        std::vector<Graph> left(1);
+        for (;;) {
+            std::vector<Graph> whole(1);
+            explore(std::move(whole));
+            jobs_.wait(0);
+            if (!tally_.is_to_begin_anew()) break;
+            tally_.begin_anew();
+            machine_.let_sections_block();
+            explored_ = 0;
+        }
+        tally_.close();
+        set_active_machine(nullptr);
+    }
+
+  private:
+    void explore(std::vector<Graph> left) {
+        const std::uint64_t steps_before = machine_.steps();
+        const std::uint64_t between_parts = options_.executions_between_parts != 0
+                                                ? options_.executions_between_parts
+                                                : kExecutionsBetweenParts;
         bool goes_on = true;
-        while (goes_on && !left.empty()) {
+        for (std::uint64_t run = 1; goes_on && !left.empty(); ++run) {
             const bool knew = machine_.sections_may_block();
             Graph next = std::move(left.back());
             left.pop_back();
             goes_on = count(machine_.run(program_, std::move(next), left));
-            if (knew != machine_.sections_may_block() && goes_on) begin_anew(left);
+            explored_ += machine_.graph().share();
+            if (knew != machine_.sections_may_block() && goes_on) goes_on = tally_.stop_to_begin_anew();
+            if (tally_.progress_is_due()) tally_.progress(explored_);
+            if (run % between_parts == 0) share(left);
         }
-        set_active_machine(nullptr);
-        result_.seconds = seconds();
-        result_.steps = machine_.steps();
-        if (result_.verdict == SFC_WRONG) return;
-        result_.verdict = result_.violations != 0 ? SFC_VIOLATED
-                          : goes_on               ? SFC_HOLDS
-                                                  : SFC_INCOMPLETE;
+        tally_.end(goes_on, machine_.steps() - steps_before);
     }
 
-  private:
-    void begin_anew(std::vector<Graph>& left) {
-        left.assign(1, Graph{});
-        result_ = sfc_result{};
-        result_.verdict = SFC_HOLDS;
-        result_.restarts = 1;
+    void share(std::vector<Graph>& left) {
+        jobs_.listen();
+        if (left.size() < 2 || !jobs_.take()) return;
+        const double share = left.front().share();
+        jobs_.start(0, share * tally_.share(), [&] {
+            left.erase(left.begin() + 1, left.end());
+            left.front().set_share(1);
+            explored_ = 0;
+            explore(std::move(left));
+        });
+        explored_ += share;
+        left.erase(left.begin());
     }
 
     /// @return false when the search is to end
     bool count(End end) {
-        const auto events = static_cast<std::uint32_t>(machine_.graph().events().size());
-        result_.max_depth = std::max(result_.max_depth, events);
+        tally_.longest(static_cast<std::uint32_t>(machine_.graph().events().size()));
         switch (end) {
             case End::complete:
-                ++result_.complete;
-                if (options_.hash_traces) result_.trace_hash += hash_of(machine_.graph());
-                break;
+                return tally_.complete(options_.hash_traces ? hash_of(machine_) : 0,
+                                       machine_.outcome());
             case End::deadlocked:
-                if (options_.deadlock_is_error) return violation();
-                ++result_.blocked;
-                break;
+                return options_.deadlock_is_error ? tally_.violated(found()) : tally_.blocked();
             case End::blocked:
-                ++result_.blocked;
-                break;
+                return tally_.blocked();
             case End::dead:
-                ++result_.redundant;
-                break;
+                return tally_.redundant();
             case End::violated:
-                return violation();
+                return tally_.violated(found());
             case End::mistaken:
-                result_.verdict = SFC_WRONG;
-                tell();
-                return false;
+                break;
         }
-        return within_limits();
+        return tally_.wrong(found());
     }
 
-    bool violation() {
-        if (result_.violations++ == 0) tell();
-        return !options_.stop_at_error && within_limits();
-    }
-
-    void tell() {
-        std::snprintf(result_.message, sizeof result_.message, "%s", machine_.message().c_str());
-        if (machine_.place() != nullptr)
-            std::snprintf(result_.place, sizeof result_.place, "%p", machine_.place());
-    }
-
-    bool within_limits() const {
-        const std::uint64_t runs = result_.complete + result_.blocked;
-        if (options_.max_executions != 0 && runs >= options_.max_executions) return false;
-        return options_.max_seconds <= 0 || seconds() <= options_.max_seconds;
-    }
-
-    double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+    Discovery found() const { return {.message = machine_.message(), .pc = machine_.place()}; }
 
     const sfc_program& program_;
     const sfc_options& options_;
-    sfc_result& result_;
     Memory memory_;
     Machine machine_;
-    Clock::time_point start_ = Clock::now();
+    Tally tally_;
+    Jobs jobs_;
+    double explored_ = 0;  // of what this process is to explore
 };
 
 }  // namespace

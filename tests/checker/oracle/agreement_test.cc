@@ -3,7 +3,7 @@
 //
 // usage: oracle_agreement_test
 // [--model=sc|tso|weak|sc-0|sc-1|sc-2|tso-1|sc-announced|tso-announced|all]
-// [--seed=N] [--count=N] [--index=N]
+// [--seed=N] [--count=N] [--index=N] [--jobs=N]
 //
 // sc-1 is sc with at most one preemption; sc-announced is sc, with loads, stores and most
 // read-modify-writes by the program's own instructions, announced to the engine. A difference is
@@ -58,13 +58,13 @@ struct Comparison {
     }
 };
 
-Comparison compare(const Program& program, const Model& model) {
+Comparison compare(const Program& program, const Model& model, unsigned jobs) {
     std::vector<Cpu> cpus;
     for (const List& list : program)
         cpus.push_back(run_list(list));
     const bool weak = model.model == SFC_WEAK;
-    return {!weak, weak || model.bounded(), model.enumerate(std::move(cpus)),
-            EngineSide(program, model.model, model.bound, model.announced).explore()};
+    return {!weak, weak || model.bounded() || jobs > 1, model.enumerate(std::move(cpus)),
+            EngineSide(program, model.model, model.bound, model.announced, jobs).explore()};
 }
 
 void print_missing(const char* title, const std::set<Outcome>& all, const std::set<Outcome>& of) {
@@ -72,10 +72,20 @@ void print_missing(const char* title, const std::set<Outcome>& all, const std::s
         if (!of.contains(outcome)) print(std::cout << title, outcome);
 }
 
-void report(const Program& program, const Model& model, std::uint64_t seed, std::uint64_t index) {
-    const Program least = minimise(
-        program, [&](const Program& candidate) { return !compare(candidate, model).equal(); });
-    const Comparison comparison = compare(least, model);
+struct Request {
+    std::string_view model = "all";
+    std::uint64_t seed = 1;
+    std::uint64_t count = 1000;
+    unsigned jobs = 1;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> programs;  // seed and index
+};
+
+void report(const Program& program, const Model& model, unsigned jobs, std::uint64_t seed,
+            std::uint64_t index) {
+    const Program least = minimise(program, [&](const Program& candidate) {
+        return !compare(candidate, model, jobs).equal();
+    });
+    const Comparison comparison = compare(least, model, jobs);
     const Enumeration& wanted = comparison.wanted;
     const Explored& found = comparison.found;
     std::cout << "\ndifference under " << model.name << "; replay with --model=" << model.name
@@ -90,13 +100,6 @@ void report(const Program& program, const Model& model, std::uint64_t seed, std:
     print_missing("the engine invents", found.outcomes, wanted.outcomes);
 }
 
-struct Request {
-    std::string_view model = "all";
-    std::uint64_t seed = 1;
-    std::uint64_t count = 1000;
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> programs;  // seed and index
-};
-
 /// @return how many programs differ; it gives up after a few
 unsigned run(const Model& model, const Request& request) {
     constexpr unsigned kEnough = 3;
@@ -104,11 +107,11 @@ unsigned run(const Model& model, const Request& request) {
     std::uint64_t graphs = 0, redundant = 0;
     for (const auto& [seed, index] : request.programs) {
         const Program program = Generator(seed, index, model.most_operations).draw();
-        const Comparison comparison = compare(program, model);
+        const Comparison comparison = compare(program, model, request.jobs);
         graphs += comparison.wanted.graphs;
         redundant += comparison.found.redundant;
         if (comparison.equal()) continue;
-        report(program, model, seed, index);
+        report(program, model, request.jobs, seed, index);
         if (++differences == kEnough) break;
     }
     if (model.model == SFC_WEAK && 2 * redundant > graphs) ++differences;  // dead ends
@@ -131,6 +134,8 @@ bool parse(std::string_view argument, Request& request) {
     if (std::from_chars(value.data(), end, number).ptr != end) return false;
     if (name == "--seed")
         request.seed = number;
+    else if (name == "--jobs")
+        request.jobs = static_cast<unsigned>(number);
     else if (name == "--count")
         request.count = number;
     else if (name == "--index")

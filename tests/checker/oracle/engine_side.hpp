@@ -28,8 +28,10 @@ class EngineSide {
   public:
     static constexpr int kUnbounded = -1;  // preemptions
 
-    EngineSide(const std::vector<List>& program, sfc_model model, int bound, bool announced)
-        : program_(program), model_(model), bound_(bound), announced_(announced) {}
+    /// @param jobs  several processes: then parts are given away whenever that is possible
+    EngineSide(const std::vector<List>& program, sfc_model model, int bound, bool announced,
+               unsigned jobs)
+        : program_(program), model_(model), bound_(bound), announced_(announced), jobs_(jobs) {}
 
     Explored explore() {
         sfc_options options = sfc_default_options();
@@ -40,10 +42,14 @@ class EngineSide {
             options.bound = static_cast<unsigned>(bound_);
         }
         options.arena_bytes = 4 << 20;
+        options.jobs = jobs_;
+        options.executions_between_parts = 1;
         const sfc_program program{"random", [](void* self) { side(self).set_up(); },
                                   [](void* self) { side(self).finish(); }, this};
         sfc_result result{};
         sfc_run(&program, &options, &result);
+        for (std::size_t i = 0; i < result.outcome_count; ++i)
+            add(result.outcomes[i]);
         found_.graphs = result.complete;
         found_.blocked = result.blocked;
         found_.redundant = result.redundant;
@@ -75,13 +81,16 @@ class EngineSide {
         }
     }
 
-    void finish() {
+    void finish() const { sfc_outcome(memory_, sizeof *memory_); }
+
+    void add(const sfc_outcome_count& told) {
+        const Memory& memory = *static_cast<const Memory*>(told.bytes);
         Outcome outcome;
         for (unsigned cpu = 0; cpu < program_.size(); ++cpu) {
-            const auto& results = memory_->results[cpu];
+            const auto& results = memory.results[cpu];
             outcome.emplace_back(results.values, results.values + results.count);
         }
-        outcome.emplace_back(memory_->words, memory_->words + kWords);
+        outcome.emplace_back(memory.words, memory.words + kWords);
         found_.outcomes.insert(std::move(outcome));
     }
 
@@ -166,6 +175,7 @@ class EngineSide {
     sfc_model model_;
     int bound_;
     bool announced_;
+    unsigned jobs_;
     Memory* memory_ = nullptr;
     Explored found_;
 };

@@ -14,9 +14,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -51,6 +53,7 @@ struct Options {
     double max_seconds = 0;
     std::uint32_t max_steps = 0;
     unsigned jobs = 1;
+    std::uint32_t executions_between_parts = 0;
     bool stop_at_error = true;
     bool deadlock_is_error = true;
     bool hash_traces = false;
@@ -76,6 +79,7 @@ struct Result {
     std::string place;
     std::string replay;
     std::string schedule;
+    std::map<std::string, std::uint64_t> outcomes;
 };
 
 /// What the body of a program is given: it makes objects and tasks. The closures must be trivially
@@ -120,6 +124,8 @@ Result check(const std::function<void(Program&)>& body, const Options& options =
 inline void require(bool condition, const char* message) {
     if (!condition) sfc_fail(message, __builtin_return_address(0));
 }
+/// Of the execution that finish() looks at: Result::outcomes counts each.
+inline void outcome(std::string_view text) { sfc_outcome(text.data(), text.size()); }
 inline void assume(bool condition) { sfc_assume(condition, __builtin_return_address(0)); }
 
 /// A word that tasks race on.

@@ -216,6 +216,9 @@ unsigned sfc_generation(const void* object);
 
 /** A broken invariant: ends the execution, which becomes the counterexample. */
 void sfc_fail(const char* message, const void* pc);
+/** From `finish`: how this execution ended, as bytes that mean something to the caller.
+ * sfc_result.outcomes counts the executions of each. */
+void sfc_outcome(const void* bytes, size_t size);
 /** Names `size` bytes at `address` in reports. The text must live as long as the search. */
 void sfc_name(const void* address, size_t size, const char* name);
 /** Adds a line to the schedule that a report prints. The text must live as long as the search. */
@@ -247,16 +250,28 @@ typedef struct sfc_options {
     uint64_t max_executions; /**< 0: no limit. */
     double max_seconds;      /**< 0: no limit. */
     uint32_t max_steps;      /**< Visible steps of one execution; 0: 20,000. */
-    unsigned jobs; /**< Processes of a random strategy; 0 and 1: this one alone. `finish` then runs
-                        in them, and what it leaves in memory is lost. */
-    bool stop_at_error;     /**< End at the first violation. */
+    unsigned jobs; /**< Processes; 0 and 1: this one alone. What `finish` leaves in the memory of
+                        the others is lost: see sfc_outcome(). */
+    uint32_t executions_between_parts; /**< How many before another part of the search may go to a
+                                            process that is free; 0: 1000. */
+    bool stop_at_error;                /**< End at the first violation. */
     bool deadlock_is_error; /**< Otherwise an execution that gets stuck counts as blocked. */
     bool hash_traces;       /**< Fill in sfc_result.trace_hash. */
     bool flush_is_ipi;      /**< For the program to ask; see sfc_flush_is_ipi(). */
     sfc_reuse reuse;
     size_t arena_bytes; /**< 0: 64 MiB. */
     const char* replay; /**< Runs this one schedule, of an earlier result. */
+    void (*progress)(const struct sfc_progress* progress,
+                     void* context); /**< Called now and then. */
+    void* progress_context;
 } sfc_options;
+/** How far a search is. The estimate is rough: docs/checker.md. */
+typedef struct sfc_progress {
+    uint64_t executions;
+    double estimate; /**< Executions in all; 0: not known yet. */
+    double seconds;
+    double seconds_left;
+} sfc_progress;
 /** Model sc, exhaustive, stop at the first error, deadlock is an error. */
 sfc_options sfc_default_options(void);
 bool sfc_flush_is_ipi(void);
@@ -278,6 +293,13 @@ typedef enum sfc_verdict {
     SFC_WRONG,      /**< The program or the options are wrong: `message`. */
 } sfc_verdict;
 
+typedef struct sfc_outcome_count {
+    void* bytes;
+    size_t size;
+    uint64_t executions;
+} sfc_outcome_count;
+
+/** sfc_result_free() frees what it points to. */
 typedef struct sfc_result {
     sfc_verdict verdict;
     uint64_t complete;  /**< Executions that ran to their end. */
@@ -293,7 +315,9 @@ typedef struct sfc_result {
     char message[512];   /**< First violation, one line. */
     char place[256];     /**< Of the violation: symbol or address. */
     char replay[2048];   /**< Its schedule; empty when too long. */
-    char* schedule;      /**< Its steps, a line each; null if none. sfc_result_free() frees it. */
+    char* schedule;      /**< Its steps, a line each; null if none. */
+    sfc_outcome_count* outcomes; /**< What sfc_outcome() was told, in the order of the bytes. */
+    size_t outcome_count;
 } sfc_result;
 
 void sfc_run(const sfc_program* program, const sfc_options* options, sfc_result* result);
