@@ -203,9 +203,22 @@ void Cpu::stored(const Instruction& instruction, unsigned variable) {
     stored_[variable] = {{value.value, value.loads | slots_[instruction.a].loads}, true};
 }
 
+/// A plain access races as one; its value then comes as a marked one's does.
+void Cpu::announce_plain(const Instruction& instruction, const void* word) const {
+    if (!world_->announces_plain) return;
+    if (instruction.op == Op::plain_load)
+        sfc_plain_read(word, sizeof(std::int64_t), &instruction);
+    else if (instruction.op == Op::plain_store)
+        sfc_plain_write(word, sizeof(std::int64_t), &instruction);
+    else
+        return;
+    depends(slots_[instruction.a].loads);  // the next access is still this one
+}
+
 void Cpu::access(const Instruction& instruction) {
     const unsigned variable = pointee(instruction, VariableKind::word);
     void* const at = word(variable);
+    announce_plain(instruction, at);
     const auto operand = std::bit_cast<std::uint64_t>(slots_[instruction.b].value);
     switch (instruction.op) {
         case Op::plain_load:

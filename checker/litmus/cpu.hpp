@@ -66,6 +66,7 @@ class Cpu {
     std::int64_t add_unless(const Instruction& instruction, void* word);
     void loaded(const Instruction& instruction, unsigned variable, std::int64_t value);
     void stored(const Instruction& instruction, unsigned variable);
+    void announce_plain(const Instruction& instruction, const void* word) const;
     /// The variable whose address slot `a` holds.
     unsigned pointee(const Instruction& instruction, VariableKind kind);
     void depends(Loads loads) const;

@@ -88,6 +88,22 @@ TEST(Output, json) {
         R"("executions":{"complete":2,"blocked":0},"seconds":0.0})");
 }
 
+TEST(Output, a_data_race_is_flagged) {
+    EXPECT_EQ(printed("plain-published-too-early", Model::weak),
+              R"(Test plain-published-too-early Allowed
+States 2
+1:r0=0;
+1:r0=1;
+Ok
+Witnesses
+Positive: 2 Negative: 1
+Flag data-race
+Condition exists (1:r0=1)
+Observation plain-published-too-early Sometimes 2 1)");
+    const auto [test, outcome] = run_file(program("plain-published-too-early"), Model::weak);
+    EXPECT_NE(to_json(test, outcome).find(R"("data_race":true)"), std::string::npos);
+}
+
 /// A test of one process with int *x, spinlock_t *s and struct srcu_struct *ss, that must be
 /// refused.
 std::string refusal(const std::string& body) {

@@ -48,21 +48,21 @@ bool Machine::is_announced_twice(Address address, std::size_t size, const void* 
 }
 
 /// Puts what the task's CPU sees into memory, for its next instruction.
-void Machine::show(Address address, unsigned size, std::uint64_t value, bool writes,
+void Machine::show(Address address, unsigned size, std::uint64_t value, bool stores,
                    const void* pc) {
     const std::uint64_t under = read_memory(address, size);
-    if (value == under && !writes) return;
+    if (value == under && !stores) return;
     windows_.push_back({.address = address,
                         .size = static_cast<std::uint8_t>(size),
-                        .writes = writes,
+                        .stores = stores,
                         .under = under,
+                        .shown = value,
                         .pc = pc});
     write_memory(address, size, value);
 }
 
 /// As show(), of bytes that the CPU's buffer has stores to.
-void Machine::show_buffered(unsigned cpu, Address address, std::size_t size, bool writes,
-                            const void* pc) {
+void Machine::show_buffered(unsigned cpu, Address address, std::size_t size, const void* pc) {
     unsigned count = 0;
     if (newest_buffered(cpu, address, size, &count) == nullptr) return;
     for_granules(address, size, [&](Address granule, std::uint8_t bytes) {
@@ -75,7 +75,7 @@ void Machine::show_buffered(unsigned cpu, Address address, std::size_t size, boo
                     (store != nullptr ? store->value >> (8 * (byte - store->address)) & 0xff
                                       : read_memory(byte, 1));
         }
-        show(begin, length, value, writes, pc);
+        show(begin, length, value, false, pc);
         return true;
     });
 }
@@ -93,7 +93,7 @@ void Machine::settle() {
             continue;
         }
         write_memory(window.address, window.size, window.under);
-        if (!window.writes) continue;
+        if (!window.stores && now == window.shown) continue;
         Buffered entry;
         entry.size = window.size;
         entry.address = window.address;

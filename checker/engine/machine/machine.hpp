@@ -363,15 +363,15 @@ class Machine final : public Executor {
     struct Window {
         Address address = 0;
         std::uint8_t size = 0;
-        bool writes = false;      // into the store buffer
+        bool stores = false;      // into the store buffer, even what is there already
         Stamp step = 0;           // that announced it; 0: what was there comes back
         std::uint64_t under = 0;  // what was there
+        std::uint64_t shown = 0;  // what its CPU sees there
         const void* pc = nullptr;
     };
     bool is_announced_twice(Address address, std::size_t size, const void* pc) const;
-    void show(Address address, unsigned size, std::uint64_t value, bool writes, const void* pc);
-    void show_buffered(unsigned cpu, Address address, std::size_t size, bool writes,
-                       const void* pc);
+    void show(Address address, unsigned size, std::uint64_t value, bool stores, const void* pc);
+    void show_buffered(unsigned cpu, Address address, std::size_t size, const void* pc);
     void settle();
     void do_announced(Task& task, Op& op);
 

@@ -119,7 +119,7 @@ void Machine::plain(Address address, std::size_t size, bool write, const void* p
         shadow_.note(granule, access);
         return true;
     });
-    if (buffered()) show_buffered(task.cpu, address, size, write, pc);
+    if (buffered()) show_buffered(task.cpu, address, size, pc);
 }
 
 /// Leaves the execution, this stack included: it holds no memory.
