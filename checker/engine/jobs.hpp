@@ -25,6 +25,7 @@ class Jobs {
 
     /// Takes a free job, if there is one.
     bool take();
+    void give_back() const;
     /// In a new process with the job taken: explores `part`, and ends. `depth` is what wait() asks
     /// for, `share` the part's of the whole search. Throws std::runtime_error when there is no
     /// process to be had.
@@ -55,7 +56,6 @@ class Jobs {
     bool any(std::uint32_t depth) const;
     void hear(int milliseconds);
     bool hear_from(const Part& part);
-    void give_back() const;
 
     Tally& tally_;
     int free_[2] = {-1, -1};  // a pipe with a byte for each free job

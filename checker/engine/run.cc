@@ -121,8 +121,9 @@ class Exploration {
     /// Part of what is left goes to another process, if one is free.
     void share(Search& search) {
         jobs_.listen();
+        if (!jobs_.take()) return;
         const auto part = search.part_to_give(machine_);
-        if (!part || !jobs_.take()) return;
+        if (!part) return jobs_.give_back();
         jobs_.start(part->depth, part->share * tally_.share(), [&] {
             search.keep(machine_, *part);
             explore(search, part->depth);

@@ -601,6 +601,15 @@ void Machine::fail(std::string message, const void* pc, bool mistake) {
     if (running_) leave(kFailed);
 }
 
+bool Machine::could_begin_at(std::uint32_t position, std::uint32_t depth) const {
+    const Event& event = trace_[position];
+    if (event.previous > depth || event.effect.first.mode == Mode::entry) return false;
+    const Clock& clock = clocks_[position];
+    for (unsigned proc = 0; proc < width_; ++proc)
+        if (proc != event.proc && clock.at[proc] > depth) return false;
+    return true;
+}
+
 unsigned Machine::ordinal_of(unsigned proc) const {
     return static_cast<unsigned>(std::find(made_.begin(), made_.end(), proc) - made_.begin());
 }

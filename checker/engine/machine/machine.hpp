@@ -90,6 +90,8 @@ class Machine final : public Executor {
             if (edges_[i] == position + 1) return true;
         return false;
     }
+    /// Whether the event could as well have come before all from `depth` on.
+    bool could_begin_at(std::uint32_t position, std::uint32_t depth) const;
     /// Processes of this execution.
     ProcSet active() const { return active_; }
     /// Why nothing can run: every task has ended, or not.

@@ -71,7 +71,7 @@ bool Bounded::backtrack(const Machine& /*machine*/, int /*end*/, std::uint32_t& 
 
 // --- several processes --------------------------------------------------------------------------
 
-std::optional<Search::Part> Bounded::part_to_give(const Machine& /*machine*/) const {
+std::optional<Search::Part> Bounded::part_to_give(const Machine& /*machine*/) {
     double share = 1;
     for (std::uint32_t depth = 0; depth + 1 < levels_.size(); ++depth) {
         const Level& level = levels_[depth];

@@ -23,7 +23,7 @@ class Bounded final : public Search {
     bool backtrack(const Machine& machine, int end, std::uint32_t& fixed) override;
 
     double explored() const override;
-    std::optional<Part> part_to_give(const Machine& machine) const override;
+    std::optional<Part> part_to_give(const Machine& machine) override;
     void give(const Machine& machine, const Part& part) override;
     void keep(const Machine& machine, const Part& part) override;
 

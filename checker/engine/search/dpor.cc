@@ -104,16 +104,42 @@ void Dpor::hear(std::string_view message) {
     if (grown_ && depth < base_) jobs_.tell(message);
 }
 
-std::optional<Search::Part> Dpor::part_to_give(const Machine& machine) const {
+std::optional<Search::Part> Dpor::part_to_give(const Machine& machine) {
     double share = 1;
     for (std::uint32_t depth = base_; depth < next_; ++depth) {
-        const Level& level = levels_[depth];
+        Level& level = levels_[depth];
+        if (level.branches == 0) guess_branch(machine, depth);
         share *= this->share(level);
         const bool among_choices =
             machine.event(depth).kind == Kind::choose || trees_[level.branches].chooses;
         if (level.branches != 0 && !among_choices) return Part{depth, share};
     }
     return std::nullopt;
+}
+
+/// Races are found from the end of the executions towards their beginning, so that the branches
+/// which hold most of the search come last. A process that a later step of it will probably bring
+/// here can be explored from here at once.
+void Dpor::guess_branch(const Machine& machine, std::uint32_t depth) {
+    Level& level = levels_[depth];
+    const Event& event = machine.event(depth);
+    if (level.redundant || event.kind == Kind::choose) return;
+    ProcSet out = level.asleep | set_of(event.proc);
+    for (const Given& given : given_)
+        if (given.depth == depth) out |= set_of(given.sleeper.proc);
+    const Event* first[kMaxProcs] = {};
+    for (std::uint32_t i = depth + 1; i < machine.depth(); ++i) {
+        const Event& later = machine.event(i);
+        if ((out & set_of(later.proc)) != 0) continue;
+        if (first[later.proc] == nullptr) {
+            first[later.proc] = &later;
+            if (later.kind == Kind::choose || !machine.could_begin_at(i, depth))
+                out |= set_of(later.proc);
+        }
+        if ((out & set_of(later.proc)) != 0 || !dependent(later.effect, event.effect)) continue;
+        level.branches = trees_.make({first[later.proc]->effect, later.proc, false, 0, 0, 0});
+        return;
+    }
 }
 
 void Dpor::give(const Machine& /*machine*/, const Part& part) {

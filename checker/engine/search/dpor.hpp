@@ -45,7 +45,7 @@ class Dpor final : public Search {
     bool backtrack(const Machine& machine, int end, std::uint32_t& fixed) override;
 
     double explored() const override;
-    std::optional<Part> part_to_give(const Machine& machine) const override;
+    std::optional<Part> part_to_give(const Machine& machine) override;
     void give(const Machine& machine, const Part& part) override;
     void keep(const Machine& machine, const Part& part) override;
 
@@ -83,6 +83,7 @@ class Dpor final : public Search {
     bool settle(const Machine& machine, const Race& race, std::uint32_t end, Known known);
     void hear(std::string_view message);
     void tell(std::uint32_t depth) const;
+    void guess_branch(const Machine& machine, std::uint32_t depth);
     Initial best_sleeper(std::uint32_t depth) const;
     Initial initial(const Sleeper& sleeper) const;
     double share(const Level& level) const {

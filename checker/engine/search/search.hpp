@@ -29,8 +29,8 @@ class Search : public Driver {
         std::uint32_t depth;
         double share;  // of what this process is to explore
     };
-    /// The one of least depth.
-    virtual std::optional<Part> part_to_give(const Machine& /*machine*/) const {
+    /// The one of least depth. It has to be given then.
+    virtual std::optional<Part> part_to_give(const Machine& /*machine*/) {
         return std::nullopt;
     }
     /// Another process explores it.
