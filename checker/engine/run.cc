@@ -99,6 +99,7 @@ class Exploration {
             const Watchdog watchdog(machine_);
             over = follow(search, fixed);
         }
+        tally_.progress(over ? 1 : search.explored());
         tally_.end(over && search.covers(), machine_.steps() - steps_before);
     }
 

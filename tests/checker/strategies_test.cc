@@ -190,6 +190,27 @@ TEST(Jobs, that_die_are_told_of) {
     EXPECT_EQ(result.message, "a job died");
 }
 
+// --- how much is left
+// --------------------------------------------------------------------------------
+
+TEST(Estimate, is_the_count_when_the_search_is_over) {
+    for (const unsigned jobs : {1u, 3u}) {
+        const Result all = check(increments(4, 1), {.jobs = jobs});
+        EXPECT_EQ(all.estimate, static_cast<double>(all.complete));
+    }
+}
+
+TEST(Estimate, of_a_search_that_was_cut_is_near) {
+    const auto estimate = [](const Body& body, Model model, std::uint64_t executions) {
+        const Result cut = check(body, {.model = model, .max_executions = executions});
+        EXPECT_EQ(cut.verdict, Verdict::incomplete);
+        return cut.estimate;
+    };
+    EXPECT_NEAR(estimate(increments(7, 1), Model::sc, 1260), 5040, 500);
+    EXPECT_NEAR(estimate(readers(13), Model::weak, 819), 8192, 100);
+    EXPECT_NEAR(estimate(casrot(9), Model::sc, 4298), 8597, 1500);
+}
+
 // --- replays
 // --------------------------------------------------------------------------------------
 

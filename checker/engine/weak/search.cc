@@ -77,6 +77,7 @@ class Search {
             if (tally_.progress_is_due()) tally_.progress(explored_);
             if (run % between_parts == 0) share(left);
         }
+        tally_.progress(explored_);
         tally_.end(goes_on, machine_.steps() - steps_before);
     }
 
