@@ -164,6 +164,12 @@ void read_in_section(State& s) {
     if (s.flag.load() == 0) s.data.get();
     sfc_rcu_read_unlock(nullptr, nullptr);
 }
+void read_after_section(State& s) {
+    sfc_rcu_read_lock(nullptr, nullptr);
+    const bool old = s.flag.load() == 0;
+    sfc_rcu_read_unlock(nullptr, nullptr);
+    if (old) s.data.get();
+}
 void write_after_grace_period(State& s) {
     s.flag.store(1);
     sfc_synchronize_rcu(nullptr, nullptr);
@@ -240,6 +246,7 @@ const Case kCases[] = {
 
     {"grace_period", never, read_in_section, write_after_grace_period, kNotWeak},
     {"callback", never, read_in_section, write_in_callback, kNotWeak},
+    {"section_after_grace_period", always, read_after_section, write_after_grace_period},
     {"no_grace_period", always, read_in_section, write_without_grace_period},
 };
 
@@ -341,6 +348,13 @@ TEST(PlainAccesses, add_no_executions) {
         EXPECT_EQ(result.complete, 2u);
         EXPECT_EQ(result.redundant, 0u);
     }
+}
+
+TEST(PlainAccesses, whose_value_weak_cannot_tell_are_refused) {
+    const Result result =
+        run_both(write_after_grace_period, read_in_section, {.model = Model::weak});
+    EXPECT_EQ(result.verdict, Verdict::wrong) << result.message;
+    EXPECT_NE(result.message.find("not under the model weak"), std::string::npos);
 }
 
 TEST(PlainAccesses, of_setup_and_finish_race_with_nothing) {

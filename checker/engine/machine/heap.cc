@@ -27,6 +27,7 @@ void Machine::free(Address object, const void* pc) {
     if (block == nullptr || block->begin != object || block->is_free)
         return fail("free of memory that is not in use", pc);
     memory_.free(*block, {.pc = pc});
+    Memory::poison(*block);
 }
 
 unsigned Machine::generation(Address object, const void* pc) {
@@ -52,8 +53,11 @@ void Machine::do_heap(Task& task, Op& op) {
         found = judge_free(op);
     }
     if (memory_.reuses()) touch_heap(task, op, event);
-    if (op.kind == Kind::free_memory && !found)
-        memory_.free(*memory_.find(op.address), {task.proc, depth_, cpus_[task.cpu].issued, op.pc});
+    if (op.kind == Kind::free_memory && !found) {
+        Block& block = *memory_.find(op.address);
+        memory_.free(block, {task.proc, depth_, cpus_[task.cpu].issued, op.pc});
+        Memory::poison(block);
+    }
     commit(event);
     if (found) report(*found);
     if (op.kind == Kind::allocate) make_block(op);

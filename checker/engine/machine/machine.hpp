@@ -347,6 +347,7 @@ class Machine final : public Executor {
         unsigned proc;
         const Clock* clock;  // null: nothing of others
         bool operator()(const Point& point) const;
+        bool operator()(const Access& access) const { return (*this)(access.at); }
         bool operator()(Stamp step) const;
     };
     void end_plain_accesses(Task& task);

@@ -16,7 +16,8 @@ struct Access {
     Point at;
     std::uint8_t bytes = 0xff;  ///< Which ones of an 8-byte granule.
     bool write = false;
-    Kind kind = Kind::none;  ///< Of a marked one.
+    Kind kind = Kind::none;   ///< Of a marked one.
+    std::uint64_t found = 0;  ///< What the granule held, where a model asks for it.
 
     bool marked() const { return kind != Kind::none; }
     bool conflicts_with(const Access& other) const {

@@ -80,8 +80,11 @@ Address Memory::give_out(Block block) {
 void Memory::free(Block& block, const Point& freed) {
     block.is_free = watched_ = true;
     block.freed = freed;
-    std::memset(reinterpret_cast<void*>(block.begin), kPoison, block.bytes);
     if (reuses()) free_.push_back(static_cast<std::uint32_t>(&block - blocks_.data()));
+}
+
+void Memory::poison(const Block& block) {
+    std::memset(reinterpret_cast<void*>(block.begin), kPoison, block.bytes);
 }
 
 Block* Memory::find(Address address) {

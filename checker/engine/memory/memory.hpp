@@ -42,6 +42,7 @@ class Memory {
     /// @return 0 when the region is full
     Address alloc(unsigned region, std::size_t bytes, std::size_t align, const Point& made);
     void free(Block& block, const Point& freed);
+    static void poison(const Block& block);
     /// Whether freed memory is given out again.
     bool reuses() const { return reuse_ == SFC_REUSE_LIFO; }
     /// Whether memory was freed, or given out after setup: only then can it be misused.

@@ -40,7 +40,7 @@ class Shadow {
     const Access* find_race(Address granule, const Access& access, const Knows& knows) {
         const auto& earlier = of(granule);
         const auto found = std::find_if(earlier.begin(), earlier.end(), [&](const Access& other) {
-            return access.conflicts_with(other) && !knows(other.at);
+            return access.conflicts_with(other) && !knows(other);
         });
         return found != earlier.end() ? &*found : nullptr;
     }
@@ -49,13 +49,17 @@ class Shadow {
     const Access* find_use(Address granule, const Knows& knows) {
         const auto& earlier = of(granule);
         const auto found = std::find_if(earlier.begin(), earlier.end(),
-                                        [&](const Access& other) { return !knows(other.at); });
+                                        [&](const Access& other) { return !knows(other); });
         return found != earlier.end() ? &*found : nullptr;
     }
-    void note(Address granule, const Access& access) {
+    void note(Address granule, Access access) {
         used_ = true;
         auto& earlier = of(granule);
-        std::erase_if(earlier, [&](const Access& other) { return access.stands_for(other); });
+        std::erase_if(earlier, [&](const Access& other) {
+            if (!access.stands_for(other)) return false;
+            if (other.write) access.found = other.found;
+            return true;
+        });
         earlier.push_back(access);
     }
 

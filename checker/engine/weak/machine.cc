@@ -8,6 +8,7 @@
 #include "engine/machine/hash.hpp"
 #include "engine/machine/values.hpp"
 #include "engine/weak/branches.hpp"
+#include "engine/weak/order.hpp"
 
 namespace surefoot::checker::engine::weak {
 namespace {
@@ -528,14 +529,43 @@ Point Machine::here(const Task& task, const void* pc) {
     return {static_cast<std::uint8_t>(task.number), events, 0, pc};
 }
 
-Machine::Past Machine::past_of(const Task& task) {
+bool Machine::Past::operator()(const Point& point) const {
+    return point.proc == task || known.has(point.proc, point.after) ||
+           grace_orders(*graph, point.proc, point.after, known);
+}
+
+Machine::Past Machine::past_of(const Task& task) const {
     const Event* const latest = task.latest != nullptr ? task.latest : task.born;
-    return {task.number, task.depends | (latest != nullptr ? latest->then.known : View{})};
+    return {&graph_, task.number, task.depends | (latest != nullptr ? latest->then.known : View{})};
+}
+
+/// What was known when the access was made.
+View Machine::known_at(const Access& access) const {
+    const auto& [task, place, issued, pc] = access.at;
+    if (is_access(access.kind)) return graph_.at(task, place)->before;
+    return place != 0 ? graph_.at(task, place - 1)->then.known : View{};
+}
+
+/// Whether a grace period puts the access, which is made now, before the other one, which was made
+/// already: the graph decides what comes first, and not who runs first.
+bool Machine::comes_before(const Access& access, const Access& other) const {
+    return grace_orders(graph_, access.at.proc, access.at.after, known_at(other));
 }
 
 std::optional<Finding> Machine::judge(Address granule, const Access& access, const Past& past) {
-    if (const auto wrong = misuse(memory_, granule, access, past)) return wrong;
-    const Access* const other = shadow_.find_race(granule, access, past);
+    const auto wrong = misuse(memory_, granule, access, past);
+    if (wrong &&
+        !(wrong->earlier.kind == Kind::free_memory && comes_before(access, wrong->earlier)))
+        return wrong;
+    const auto ordered = [&](const Access& other) {
+        if (past(other)) return true;
+        if (!comes_before(access, other)) return false;
+        if (read_memory(granule, 8) != other.found)
+            refuse("plain data that a reader uses and that is written after a grace period",
+                   access.at.pc);
+        return true;
+    };
+    const Access* const other = shadow_.find_race(granule, access, ordered);
     return other != nullptr ? std::optional(race(granule, *other, access)) : std::nullopt;
 }
 
@@ -547,6 +577,7 @@ void Machine::plain(Address address, std::size_t size, bool write, const void* p
     Access access{.at = here(task, pc), .write = write};
     for_granules(address, size, [&](Address granule, std::uint8_t bytes) {
         access.bytes = bytes;
+        access.found = read_memory(granule, 8);
         if (const auto found = judge(granule, access, past)) fail(message(*found), pc);
         shadow_.note(granule, access);
         return true;
@@ -558,13 +589,14 @@ std::optional<Finding> Machine::judge(const Event& event) {
     const Op& op = event.op;
     if (!is_access(op.kind)) return std::nullopt;
     std::optional<Finding> found;
-    const Past past{event.task, event.before};
+    const Past past{&graph_, event.task, event.before};
     Access access{.at = {static_cast<std::uint8_t>(event.task), event.place, 0, op.pc},
                   .write = event.writes,
                   .kind = op.kind};
     const std::size_t size = std::max<std::size_t>(op.size, 1);  // of a lock
     for_granules(op.address, size, [&](Address granule, std::uint8_t bytes) {
         access.bytes = bytes;
+        access.found = read_memory(granule, 8);
         found = judge(granule, access, past);
         shadow_.note(granule, access);
         return !found;
@@ -587,6 +619,7 @@ void Machine::free(Address object, const void* pc) {
             fail(message({"use after free of", granule, *other, freeing}), pc);
         return true;
     });
+    // Not poisoned: who runs later may come first.
     memory_.free(*block, freeing.at);
 }
 

@@ -143,15 +143,18 @@ class Machine final : public Executor {
     void watch_spinning(const Event& event);
     void book_failure(std::string message, const void* pc, bool mistake);
 
-    /// What is known to a task of others, and all that it did itself.
+    /// What comes before a place in a task: all that it did itself, what is known to it, and what
+    /// grace periods put before it.
     struct Past {
+        const Graph* graph;
         unsigned task;
         View known;
-        bool operator()(const Point& point) const {
-            return point.proc == task || known.has(point.proc, point.after);
-        }
+        bool operator()(const Point& point) const;
+        bool operator()(const Access& access) const { return (*this)(access.at); }
     };
-    static Past past_of(const Task& task);
+    Past past_of(const Task& task) const;
+    View known_at(const Access& access) const;
+    bool comes_before(const Access& access, const Access& other) const;
     static Point here(const Task& task, const void* pc);
     std::optional<Finding> judge(Address granule, const Access& access, const Past& past);
     std::optional<Finding> judge(const Event& event);

@@ -74,11 +74,16 @@ class Order {
     }
 
     bool holds() const {
-        Relation link = links();
-        const Relation direct = link;
-        while ((link |= through_fences(link) * direct))
-            continue;
+        const Relation link = all_links();
         return through_fences(link).irreflexive() && (!has_section_ || no_section_spans(link));
+    }
+
+    bool grace_orders(unsigned task, unsigned place, const View& later) const {
+        const Relation order = grace_order(all_links());
+        for (std::size_t i = 0; i < points_.size(); ++i)
+            for (std::size_t j = 0; ends_after(points_[i], task, place) && j < points_.size(); ++j)
+                if (order.has(i, j) && in(later, *points_[j].leave)) return true;
+        return false;
     }
 
   private:
@@ -103,8 +108,7 @@ class Order {
         if (access.place + 1 == graph_.count(access.task)) return;  // no path leaves it
         View enter = access.before;
         enter.add(access.task, access.place);
-        points_.push_back(
-            {Point::Kind::fence, graph_.at(access.task, access.place + 1), enter});
+        points_.push_back({Point::Kind::fence, graph_.at(access.task, access.place + 1), enter});
     }
 
     /// What the task had seen before the access, acquired or not.
@@ -117,12 +121,34 @@ class Order {
     /// What comes before the section's end, acquired or not. One that is still open ends after all
     /// that its task did: what follows can only end it later.
     View end_of_section(const Event& begin) const {
+        const Event* const end = unlock_of(begin);
+        return (end != nullptr ? end : graph_.last(begin.task))->then.seen;
+    }
+    /// Null: the section is open.
+    const Event* unlock_of(const Event& begin) const {
         for (unsigned i = begin.place + 1; i < graph_.count(begin.task); ++i) {
             const Event& event = *graph_.at(begin.task, i);
             if (event.op.kind == Kind::rcu_unlock && event.op.address == begin.op.address)
-                return event.then.seen;
+                return &event;
         }
-        return graph_.last(begin.task)->then.seen;
+        return nullptr;
+    }
+
+    /// Whether what comes in front of that place comes before the way into the point. A section
+    /// that is open ends after all that its task does.
+    bool ends_after(const Point& point, unsigned task, unsigned place) const {
+        const bool open = point.kind == Point::Kind::section && point.leave->task == task &&
+                          unlock_of(*point.leave) == nullptr;
+        return open || point.enter.has(task, place);
+    }
+
+    /// The links, and those that lead through full fences.
+    Relation all_links() const {
+        Relation link = links();
+        const Relation direct = link;
+        while ((link |= through_fences(link) * direct))
+            continue;
+        return link;
     }
 
     /// From the way out of one point to the way into another: by happens-before, or with a step
@@ -175,9 +201,14 @@ class Order {
         return result;
     }
 
-    /// LKMM's rule: no cycle has as many grace periods as sections, or more. `order` goes from the
-    /// way into one point to the way out of another.
+    /// LKMM's rule: no cycle has as many grace periods as sections, or more.
     bool no_section_spans(const Relation& link) const {
+        return (grace_order(link) * link).irreflexive();
+    }
+
+    /// From the way into one point to the way out of another, by paths that have as many grace
+    /// periods as sections, or more.
+    Relation grace_order(const Relation& link) const {
         Relation order(points_.size());
         for (std::size_t i = 0; i < points_.size(); ++i)
             if (points_[i].kind == Point::Kind::grace) order.add(i, i);
@@ -186,7 +217,7 @@ class Order {
             const Relation within = link | link * order * link;
             more = (order |= pairs(within)) || more;
         }
-        return (order * link).irreflexive();
+        return order;
     }
     /// A grace period and a section of one domain.
     Relation pairs(const Relation& within) const {
@@ -213,5 +244,9 @@ class Order {
 }  // namespace
 
 bool is_ordered(const Graph& graph) { return Order(graph).holds(); }
+
+bool grace_orders(const Graph& graph, unsigned task, unsigned place, const View& later) {
+    return graph.has_grace() && Order(graph).grace_orders(task, place, later);
+}
 
 }  // namespace surefoot::checker::engine::weak
