@@ -204,6 +204,32 @@ TEST(Interrupts, are_handled_in_the_order_of_their_sending) {
     EXPECT_EQ(seen, 6u);
 }
 
+/// A handler that takes the lock: it stands before, inside (where nobody goes on) or behind.
+TEST(Interrupts, that_take_a_lock_deadlock_with_its_holder) {
+    for (const Model model : kModels) {
+        const Result result = check(
+            [](Program& program) {
+                auto& lock = program.make<Mutex>();
+                program.spawn([&lock] { lock.lock(), lock.unlock(); }, "", 0);
+                program.spawn(
+                    [&lock] {
+                        for (int i = 0; i < 2; ++i)
+                            sfc_ipi(
+                                1,
+                                [](void* of) {
+                                    static_cast<Mutex*>(of)->lock();
+                                    static_cast<Mutex*>(of)->unlock();
+                                },
+                                &lock, nullptr);
+                    },
+                    "", 1);
+            },
+            {.model = model, .deadlock_is_error = false});
+        EXPECT_EQ(result.complete, 3U);
+        EXPECT_EQ(result.blocked, 2U);
+    }
+}
+
 TEST(Interrupts, that_a_lock_holder_waits_for_do_not_hide_the_lock) {
     for (const Model model : kModels) {
         const Result result = check(

@@ -8,6 +8,14 @@
 #include "engine/machine/values.hpp"
 
 namespace surefoot::checker::engine {
+namespace {
+
+/// At a lock, without waiting for it.
+bool is_look(Kind kind) {
+    return kind == Kind::try_lock || kind == Kind::try_lock_shared || kind == Kind::probe_lock;
+}
+
+}  // namespace
 
 void Machine::irq_disable() {
     if (!running_) return;
@@ -126,7 +134,15 @@ bool Machine::could_precede_interrupt(const Event& event) {
             write = trace_[write - 1].previous_write;
         return answers(op, trace_[write - 1].before);
     }
-    if (std::any_of(late_, late_ + late_count_, follows)) return false;
+    // Of a lock: who took it in the interrupt would not have released it, but not taken it, too.
+    for (unsigned i = 0; i < late_count_; ++i) {
+        for (Stamp stamp = late_[i]; follows(stamp);) {
+            const bool released = !is_look(trace_[stamp - 1].kind);
+            const Stamp taken = trace_[stamp - 1].from;
+            if (!released || !follows(taken)) return false;
+            stamp = trace_[taken - 1].from;
+        }
+    }
     for (std::size_t i = edges_own_; i < edges_.size(); ++i) {
         Stamp stamp = edges_[i];
         // The handler's own stores would not be in the buffer yet.

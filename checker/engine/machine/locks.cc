@@ -119,6 +119,7 @@ void Machine::release(Lock& lock, unsigned proc, bool shared, Event& event) {
         lock.released_at[proc] = depth_ + 1;
         return;
     }
+    event.from = lock.write_acquired;
     lock.writer = 0;
     lock.write_released = depth_ + 1;
     lock.probers = 0;

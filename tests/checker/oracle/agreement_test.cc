@@ -2,11 +2,12 @@
 // counts of complete and of stuck executions, equal outcomes, and none explored twice.
 //
 // usage: oracle_agreement_test
-// [--model=sc|tso|weak|sc-0|sc-1|sc-2|tso-1|sc-announced|tso-announced|all]
+// [--model=sc|tso|weak|sc-0|sc-1|sc-2|tso-1|sc-announced|tso-announced|irq|all]
 // [--seed=N] [--count=N] [--index=N] [--jobs=N]
 //
 // sc-1 is sc with at most one preemption; sc-announced is sc, with loads, stores and most
-// read-modify-writes by the program's own instructions, announced to the engine. A difference is
+// read-modify-writes by the program's own instructions, announced to the engine; irq is sc
+// with interrupts, RCU and locks. A difference is
 // printed as the least program that shows it. --index runs that one program of the seed named
 // before it, and may be given again.
 
@@ -16,6 +17,7 @@
 
 #include "oracle/axiomatic.hpp"
 #include "oracle/engine_side.hpp"
+#include "oracle/interrupts.hpp"
 #include "oracle/operational.hpp"
 #include "oracle/random_program.hpp"
 
@@ -25,11 +27,12 @@ namespace {
 struct Model {
     const char* name;
     sfc_model model;
-    Enumeration (*enumerate)(std::vector<Cpu>);
-    unsigned most_operations;  // so that the enumerator can finish
+    Enumeration (*enumerate)(std::vector<Cpu>);  // null: with interrupts
+    unsigned most_operations;                    // so that the enumerator can finish
     int bound = EngineSide::kUnbounded;
     bool announced = false;
 
+    bool interrupts() const { return enumerate == nullptr; }
     bool bounded() const { return bound != EngineSide::kUnbounded; }
 };
 constexpr Model kModels[] = {
@@ -42,6 +45,7 @@ constexpr Model kModels[] = {
     {"tso-1", SFC_TSO, enumerate_bounded<true, 1>, 9, 1},
     {"sc-announced", SFC_SC, enumerate_sc, 11, EngineSide::kUnbounded, true},
     {"tso-announced", SFC_TSO, enumerate_tso, 10, EngineSide::kUnbounded, true},
+    {"irq", SFC_SC, nullptr, 6},
 };
 
 struct Comparison {
@@ -58,13 +62,25 @@ struct Comparison {
     }
 };
 
-Comparison compare(const Program& program, const Model& model, unsigned jobs) {
+Program draw(const Model& model, std::uint64_t seed, std::uint64_t index) {
+    if (model.interrupts()) return InterruptGenerator(seed, index, model.most_operations).draw();
+    return Generator(seed, index, model.most_operations).draw();
+}
+
+Enumeration enumerate(const Program& program, const Model& model) {
+    if (model.interrupts()) return Interrupts(program).enumerate();
     std::vector<Cpu> cpus;
     for (const List& list : program)
         cpus.push_back(run_list(list));
+    return model.enumerate(std::move(cpus));
+}
+
+Comparison compare(const Program& program, const Model& model, unsigned jobs) {
     const bool weak = model.model == SFC_WEAK;
-    return {!weak, weak || model.bounded() || jobs > 1, model.enumerate(std::move(cpus)),
-            EngineSide(program, model.model, model.bound, model.announced, jobs).explore()};
+    return {!weak, weak || model.bounded() || model.interrupts() || jobs > 1,
+            enumerate(program, model),
+            EngineSide(program, model.model, model.bound, model.announced, jobs, model.interrupts())
+                .explore()};
 }
 
 void print_missing(const char* title, const std::set<Outcome>& all, const std::set<Outcome>& of) {
@@ -106,7 +122,7 @@ unsigned run(const Model& model, const Request& request) {
     unsigned differences = 0;
     std::uint64_t graphs = 0, redundant = 0;
     for (const auto& [seed, index] : request.programs) {
-        const Program program = Generator(seed, index, model.most_operations).draw();
+        const Program program = draw(model, seed, index);
         const Comparison comparison = compare(program, model, request.jobs);
         graphs += comparison.wanted.graphs;
         redundant += comparison.found.redundant;

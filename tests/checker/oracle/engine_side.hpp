@@ -29,9 +29,15 @@ class EngineSide {
     static constexpr int kUnbounded = -1;  // preemptions
 
     /// @param jobs  several processes: then parts are given away whenever that is possible
-    EngineSide(const std::vector<List>& program, sfc_model model, int bound, bool announced,
-               unsigned jobs)
-        : program_(program), model_(model), bound_(bound), announced_(announced), jobs_(jobs) {}
+    /// @param with_handler  the last list is what interrupts do
+    EngineSide(const Program& program, sfc_model model, int bound, bool announced, unsigned jobs,
+               bool with_handler)
+        : program_(program),
+          model_(model),
+          bound_(bound),
+          announced_(announced),
+          jobs_(jobs),
+          tasks_(static_cast<unsigned>(program.size()) - (with_handler ? 1 : 0)) {}
 
     Explored explore() {
         sfc_options options = sfc_default_options();
@@ -61,10 +67,8 @@ class EngineSide {
 
   private:
     struct Argument {
-        Memory* memory;
-        const List* list;
+        EngineSide* side;
         unsigned cpu;
-        bool announced;
     };
 
     static EngineSide& side(void* self) { return *static_cast<EngineSide*>(self); }
@@ -72,12 +76,11 @@ class EngineSide {
     void set_up() {
         memory_ = static_cast<Memory*>(sfc_alloc(sizeof(Memory), alignof(Memory), nullptr));
         *memory_ = {};
-        for (unsigned cpu = 0; cpu < program_.size(); ++cpu) {
+        for (unsigned cpu = 0; cpu < tasks_; ++cpu) {
             auto* const argument =
                 static_cast<Argument*>(sfc_alloc(sizeof(Argument), alignof(Argument), nullptr));
-            *argument = {memory_, &program_[cpu], cpu, announced_};
-            sfc_spawn([](void* own) { run(*static_cast<Argument*>(own)); }, argument, SFC_ANY_CPU,
-                      nullptr);
+            *argument = {this, cpu};
+            sfc_spawn(run_task, argument, SFC_ANY_CPU, nullptr);
         }
     }
 
@@ -86,7 +89,7 @@ class EngineSide {
     void add(const sfc_outcome_count& told) {
         const Memory& memory = *static_cast<const Memory*>(told.bytes);
         Outcome outcome;
-        for (unsigned cpu = 0; cpu < program_.size(); ++cpu) {
+        for (unsigned cpu = 0; cpu < tasks_; ++cpu) {
             const auto& results = memory.results[cpu];
             outcome.emplace_back(results.values, results.values + results.count);
         }
@@ -94,18 +97,41 @@ class EngineSide {
         found_.outcomes.insert(std::move(outcome));
     }
 
-    static void run(const Argument& own) {
+    static void run_task(void* argument) {
+        const auto& [side, cpu] = *static_cast<const Argument*>(argument);
         Value last = 0;
-        auto& results = own.memory->results[own.cpu];
-        for (const Op& op : *own.list) {
+        bool sent = false;
+        unsigned ticket = 0;
+        auto& results = side->memory_->results[cpu];
+        for (const Op& op : side->program_[cpu]) {
             if (op.if_last && last == 0) continue;
-            Value* const word = own.memory->words + op.word;
-            const Value addend = op.adds_last ? last : 0;
-            const Value result =
-                own.announced ? announce_and_do(op, word, addend) : call(op, word, addend);
+            if (op.kind == Kind::handled && !sent) continue;
+            Value result = 0;
+            if (op.kind == Kind::interrupt) {
+                ticket = side->interrupt(&op);
+                sent = true;
+            } else if (op.kind == Kind::handled) {
+                sfc_ipi_wait(ticket, &op);
+            } else {
+                result = side->access(op, op.adds_last ? last : 0);
+            }
             if (reads(op)) last = result;
-            results.values[results.count++] = result;
+            if (op.kind != Kind::irqs_on) results.values[results.count++] = result;
         }
+    }
+
+    unsigned interrupt(const void* pc) {
+        return sfc_ipi((1U << tasks_) - 1,
+                       [](void* self) {
+                           for (const Op& op : side(self).program_.back())
+                               side(self).access(op, 0);
+                       },
+                       this, pc);
+    }
+
+    Value access(const Op& op, Value addend) {
+        Value* const word = memory_->words + op.word;
+        return announced_ ? announce_and_do(op, word, addend) : call(op, word, addend);
     }
 
     /// Makes the access itself if it is one that the engine cannot tell from a call.
@@ -156,6 +182,16 @@ class EngineSide {
                 return sfc_lock(word, lock, &op), 0;
             case Kind::unlock:
                 return sfc_unlock(word, lock, &op), 0;
+            case Kind::irqs_off:
+                return sfc_irq_disable(), 0;
+            case Kind::irqs_on:
+                return sfc_irq_enable(), 0;
+            case Kind::rcu_lock:
+                return sfc_rcu_read_lock(nullptr, &op), 0;
+            case Kind::rcu_unlock:
+                return sfc_rcu_read_unlock(nullptr, &op), 0;
+            case Kind::synchronize:
+                return sfc_synchronize_rcu(nullptr, &op), 0;
             default:
                 return 0;
         }
@@ -171,11 +207,12 @@ class EngineSide {
         return kFences[static_cast<int>(fence)];
     }
 
-    const std::vector<List>& program_;
+    const Program& program_;
     sfc_model model_;
     int bound_;
     bool announced_;
     unsigned jobs_;
+    unsigned tasks_;
     Memory* memory_ = nullptr;
     Explored found_;
 };

@@ -26,7 +26,15 @@ enum class Kind : std::uint8_t {
     await,
     fence,
     lock,
-    unlock
+    unlock,
+    // The rest where there are interrupts.
+    irqs_off,
+    irqs_on,
+    interrupt,  // of all other CPUs
+    handled,    // waits until the one before is
+    rcu_lock,
+    rcu_unlock,
+    synchronize
 };
 enum class Order : std::uint8_t { relaxed, acquire, release, acq_rel, full };
 enum class Fence : std::uint8_t { mb, rmb, wmb, acquire, release };
@@ -49,7 +57,8 @@ struct Op {
 using Cpu = std::function<Op(const Results&)>;
 
 inline bool reads(const Op& op) {
-    return op.kind != Kind::store && op.kind != Kind::unlock && op.kind != Kind::fence;
+    return op.kind != Kind::store && op.kind != Kind::unlock && op.kind < Kind::irqs_off &&
+           op.kind != Kind::fence;
 }
 /// Whether it is one indivisible access that may write, not an ordinary store.
 inline bool is_rmw(const Op& op) {
@@ -93,6 +102,7 @@ struct Enumeration {
 
 /// A straight list of operations.
 using List = std::vector<Op>;
+using Program = std::vector<List>;
 
 inline Cpu run_list(List list) {
     return [list = std::move(list)](const Results& results) {

@@ -11,8 +11,6 @@
 
 namespace surefoot::oracle {
 
-using Program = std::vector<List>;
-
 /// Draws programs that an enumerator can still finish.
 class Generator {
   public:
@@ -88,6 +86,74 @@ class Generator {
     unsigned words_ = 2;
 };
 
+/// Draws programs with interrupts. The last list is what their handlers do.
+class InterruptGenerator {
+  public:
+    InterruptGenerator(std::uint64_t seed, std::uint64_t index, unsigned most_operations)
+        : left_(most_operations) {
+        std::seed_seq mixed{seed, seed >> 32, index, index >> 32};
+        random_.seed(mixed);
+    }
+
+    Program draw() {
+        Program program(2 + below(2));
+        left_ -= static_cast<unsigned>(program.size()) - 2;
+        List handler;
+        add(handler, 2, false);
+        while (left_ > 0)
+            for (List& list : program)
+                add(list, 2, true);
+        program.push_back(std::move(handler));
+        return program;
+    }
+
+  private:
+    unsigned below(unsigned limit) { return static_cast<unsigned>(random_() % limit); }
+
+    /// Adds one thing, which may hold others; a handler does not wait for what tasks do.
+    void add(List& list, unsigned depth, bool of_task) {
+        if (left_ == 0) return;
+        --left_;
+        const unsigned kind = below(of_task ? 14 : 7);
+        if (depth > 0 && kind >= 5 && kind < 8) return add_around(list, depth, of_task, kind);
+        if (kind < 9) return list.push_back(access());
+        if (kind == 9) return list.push_back(await());
+        if (kind == 10) return list.push_back({.kind = Kind::synchronize});
+        if (interrupts_left_ == 0) return list.push_back(access());
+        --interrupts_left_;
+        list.push_back({.kind = Kind::interrupt});
+        if (kind != 11) list.push_back({.kind = Kind::handled});
+    }
+    void add_around(List& list, unsigned depth, bool of_task, unsigned kind) {
+        constexpr Op kBegin[] = {{.kind = Kind::lock, .word = kSpinlock},
+                                 {.kind = Kind::rcu_lock},
+                                 {.kind = Kind::irqs_off}};
+        constexpr Op kEnd[] = {{.kind = Kind::unlock, .word = kSpinlock},
+                               {.kind = Kind::rcu_unlock},
+                               {.kind = Kind::irqs_on}};
+        const Op& begin = kBegin[kind - 5];
+        const bool nests = std::any_of(open_.begin(), open_.end(),
+                                       [&](const Op& op) { return op.kind == begin.kind; });
+        if (nests) return list.push_back(access());
+        open_.push_back(begin);
+        list.push_back(begin);
+        for (unsigned i = 1 + below(2); i > 0; --i)
+            add(list, depth - 1, of_task);
+        list.push_back(kEnd[kind - 5]);
+        open_.pop_back();
+    }
+    Op access() {
+        constexpr Kind kKinds[] = {Kind::load, Kind::load, Kind::store, Kind::add, Kind::cas};
+        return {.kind = kKinds[below(5)], .word = below(2), .value = 1 + below(2), .expected = 0};
+    }
+    Op await() { return {.kind = Kind::await, .word = below(2), .expected = below(2)}; }
+
+    std::mt19937_64 random_;
+    unsigned left_;
+    unsigned interrupts_left_ = 2;
+    std::vector<Op> open_;
+};
+
 // --- as code ------------------------------------------------------------------------------------
 
 inline std::string name_of_word(unsigned word) {
@@ -132,6 +198,27 @@ inline std::string code(const Op& op, unsigned number) {
         case Kind::unlock:
             text = "unlock(" + word + ")";
             break;
+        case Kind::irqs_off:
+            text = "irqs_off()";
+            break;
+        case Kind::irqs_on:
+            text = "irqs_on()";
+            break;
+        case Kind::interrupt:
+            text = "interrupt()";
+            break;
+        case Kind::handled:
+            text = "handled()";
+            break;
+        case Kind::rcu_lock:
+            text = "rcu_lock()";
+            break;
+        case Kind::rcu_unlock:
+            text = "rcu_unlock()";
+            break;
+        case Kind::synchronize:
+            text = "synchronize()";
+            break;
         default:
             text = "end";
             break;
@@ -175,10 +262,25 @@ inline void print(std::ostream& out, const Outcome& outcome) {
 // --- smaller
 // --------------------------------------------------------------------------------------
 
-/// Every program that is a little less than this one; a lock goes with its release.
+/// Whether that ends what `begin` begins.
+inline bool ends(const Op& op, const Op& begin) {
+    switch (begin.kind) {
+        case Kind::lock:
+            return op.kind == Kind::unlock && op.word == begin.word;
+        case Kind::rcu_lock:
+            return op.kind == Kind::rcu_unlock;
+        case Kind::irqs_off:
+            return op.kind == Kind::irqs_on;
+        default:
+            return false;
+    }
+}
+
+/// Every program that is a little less than this one; a lock goes with its release. The last list
+/// stays: it may be what handlers do.
 inline std::vector<Program> smaller(const Program& program) {
     std::vector<Program> result;
-    for (std::size_t cpu = 0; cpu < program.size(); ++cpu) {
+    for (std::size_t cpu = 0; cpu + 1 < program.size(); ++cpu) {
         result.push_back(program);
         result.back().erase(result.back().begin() + static_cast<std::ptrdiff_t>(cpu));
     }
@@ -193,14 +295,14 @@ inline std::vector<Program> smaller(const Program& program) {
                 result.push_back(program);
                 result.back()[cpu][i] = plain;
             }
-            if (op.kind == Kind::unlock) continue;
+            if (op.kind == Kind::unlock || op.kind == Kind::rcu_unlock || op.kind == Kind::irqs_on)
+                continue;
             result.push_back(program);
             List& list = result.back()[cpu];
             const auto at = list.erase(list.begin() + static_cast<std::ptrdiff_t>(i));
-            if (op.kind == Kind::lock)
-                list.erase(std::find_if(at, list.end(), [&](const Op& other) {
-                    return other.kind == Kind::unlock && other.word == op.word;
-                }));
+            const auto end =
+                std::find_if(at, list.end(), [&op](const Op& other) { return ends(other, op); });
+            if (end != list.end()) list.erase(end);
         }
     }
     return result;
