@@ -115,6 +115,122 @@ TEST(Rcu, a_barrier_waits_for_the_callbacks_before_it) {
     }
 }
 
+struct Called {
+    Int other, called;
+    int saw;
+};
+
+void set_called(void* of) { static_cast<Called*>(of)->called.store(1); }
+
+TEST(Rcu, a_barrier_need_not_wait_for_a_callback_that_is_queued_later) {
+    for (const Model model : kModels) {
+        const Result result = check(
+            [](Program& program) {
+                auto& state = program.make<Called>();
+                program.spawn([&state] { sfc_call_rcu(nullptr, set_called, &state, nullptr); });
+                program.spawn([&state] {
+                    state.other.store(1);
+                    sfc_rcu_barrier(nullptr, nullptr);
+                    state.saw = state.called.load();
+                });
+                program.finish([&state] { outcome(state.saw != 0 ? "called" : "not yet"); });
+            },
+            {.model = model});
+        EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+        // Queued later: the load is before or after the callback's store. Earlier: after.
+        EXPECT_EQ(result.outcomes.at("not yet"), 1u);
+        EXPECT_EQ(result.outcomes.at("called"), 2u);
+        EXPECT_EQ(result.redundant, 0u);
+    }
+}
+
+TEST(Rcu, a_barrier_waits_for_its_own_domain_only) {
+    static constexpr int kDomain = 0;
+    for (const Model model : kModels) {
+        const Result result = check(
+            [](Program& program) {
+                auto& state = program.make<Called>();
+                program.spawn([&state] {
+                    sfc_call_rcu(&kDomain, set_called, &state, nullptr);
+                    sfc_rcu_barrier(nullptr, nullptr);
+                    state.saw = state.called.load();
+                });
+                program.finish([&state] { outcome(state.saw != 0 ? "called" : "not yet"); });
+            },
+            {.model = model});
+        EXPECT_EQ(result.complete, 2u);
+        EXPECT_EQ(result.outcomes.size(), 2u);
+    }
+}
+
+/// What a task does with a lock that another one takes once.
+template <class Body>
+Result with_lock(Model model, Body body) {
+    return check(
+        [body](Program& program) {
+            auto& lock = program.make<Spinlock>();
+            program.spawn([&lock, body] { body(lock); });
+            program.spawn([&lock] {
+                lock.lock();
+                lock.unlock();
+            });
+        },
+        {.model = model});
+}
+
+TEST(Locks, are_not_released_twice) {
+    for (const Model model : kModels) {
+        EXPECT_EQ(with_lock(model,
+                            [](Spinlock& lock) {
+                                lock.lock();
+                                lock.unlock();
+                                lock.unlock();
+                            })
+                      .message,
+                  "a lock is released by a task that does not hold it");
+        EXPECT_EQ(with_lock(model,
+                            [](Spinlock& lock) {
+                                sfc_lock_shared(&lock, SFC_LOCK_SPIN, nullptr);
+                                sfc_unlock_shared(&lock, SFC_LOCK_SPIN, nullptr);
+                                sfc_unlock_shared(&lock, SFC_LOCK_SPIN, nullptr);
+                            })
+                      .message,
+                  "a lock is released by a task that does not hold it");
+    }
+}
+
+TEST(Locks, are_held_by_who_goes_to_sleep_with_them) {
+    for (const Model model : kModels)
+        EXPECT_EQ(with_lock(model, [](Spinlock& lock) { sfc_wait(&lock, &lock, nullptr); }).message,
+                  "a task goes to sleep with a lock that it does not hold");
+}
+
+TEST(Locks, that_the_task_released_look_free_to_it) {
+    for (const Model model : kModels) {
+        const Result result = check(
+            [](Program& program) {
+                auto& lock = program.make<Spinlock>();
+                program.spawn([&lock] {
+                    lock.lock();
+                    lock.unlock();
+                    require(!sfc_is_locked(&lock, false, nullptr), "it holds the lock still");
+                });
+            },
+            {.model = model});
+        EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+        EXPECT_EQ(result.complete, 1u);
+        EXPECT_EQ(result.redundant, 0u);
+        // Another task takes the lock before, after, or is seen with it.
+        const Result two = with_lock(model, [](Spinlock& other) {
+            other.lock();
+            other.unlock();
+            sfc_is_locked(&other, false, nullptr);
+        });
+        EXPECT_EQ(two.complete, 4u);
+        EXPECT_EQ(two.redundant, 0u);
+    }
+}
+
 TEST(Trylock, takes_a_lock_that_is_free_and_no_other) {
     for (const Model model : kModels) {
         const Result result = check(

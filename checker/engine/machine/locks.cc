@@ -75,6 +75,25 @@ void Machine::do_lock(Task& task, Op& op) {
     commit(event);
 }
 
+/// Whether the store buffer holds a release of the lock.
+bool Machine::releases(const Cpu& cpu, Address lock) {
+    return std::any_of(cpu.buffer.begin() + cpu.head, cpu.buffer.begin() + cpu.tail,
+                       [lock](const Buffered& entry) {
+                           return entry.address == lock && (entry.kind == Kind::unlock ||
+                                                            entry.kind == Kind::unlock_shared);
+                       });
+}
+
+/// Who looks at a lock waits until what its own CPU released has left the store buffer.
+void Machine::race_with_release(Stamp stamp, const Task& prober) {
+    if (stamp == 0) return;
+    const Event& event = trace_[stamp - 1];
+    if (event.kind == Kind::drain && event.effect.first.cpu == prober.cpu)
+        after(stamp);
+    else
+        race_with(stamp);
+}
+
 void Machine::do_try_lock(Task& task, Op& op) {
     Lock& lock = tables_.lock(op.address);
     const bool shared = is_shared(op.kind);
@@ -95,11 +114,10 @@ void Machine::do_try_lock(Task& task, Op& op) {
     } else {
         event.effect.first = footprint(lock.object, Mode::scan, task.cpu);
         race_with(lock.write_acquired);
-        race_with(lock.write_released);
-        for (ProcSet left = lock.acquirers; left != 0; left &= left - 1)
-            race_with(lock.acquired_at[__builtin_ctzll(left)]);
+        race_with_release(lock.write_released, task);
+        race_with_each(lock.acquirers, lock.acquired_at);
         for (ProcSet left = lock.releasers; left != 0; left &= left - 1)
-            race_with(lock.released_at[__builtin_ctzll(left)]);
+            race_with_release(lock.released_at[__builtin_ctzll(left)], task);
         lock.probers |= set_of(task.proc);
         lock.probed_at[task.proc] = depth_ + 1;
     }
@@ -125,19 +143,24 @@ void Machine::release(Lock& lock, unsigned proc, bool shared, Event& event) {
     lock.probers = 0;
 }
 
+bool Machine::holds(const Task& task, const Lock& lock) {
+    return lock.writer == task.proc + 1 && lock.releasing == 0;
+}
+
 void Machine::unlock(Op& op) {
     if (!running_) return;
     Task& task = tasks_[proc_info_[current_].index];
     Lock& lock = tables_.lock(op.address);
     const bool shared = is_shared(op.kind);
-    if (shared ? lock.readers == 0 : lock.writer != task.proc + 1)
-        return fail("a lock is released by a task that does not hold it", op.pc);
+    const bool held = shared ? lock.readers > lock.releasing : holds(task, lock);
+    if (!held) return fail("a lock is released by a task that does not hold it", op.pc);
     if (!buffered() || op.sub == SFC_LOCK_SLEEP || op.kind == Kind::downgrade) return step(op);
     Buffered entry;
     entry.kind = op.kind;
     entry.address = op.address;
     entry.pc = op.pc;
     settle();
+    ++lock.releasing;
     issue(task, entry);
 }
 
@@ -160,6 +183,7 @@ void Machine::drain_release(const Buffered& entry, Event& event) {
         case Kind::unlock:
         case Kind::unlock_shared: {
             Lock& lock = tables_.lock(entry.address);
+            --lock.releasing;
             return release(lock, event.proc, entry.kind == Kind::unlock_shared, event);
         }
         case Kind::rcu_unlock:
@@ -217,6 +241,8 @@ void Machine::do_wake(Task& task, Op& op) {
 
 void Machine::sleep(Address address, Address lock, const void* pc) {
     Task& task = tasks_[proc_info_[current_].index];
+    if (lock != 0 && !holds(task, tables_.lock(lock)))
+        return fail("a task goes to sleep with a lock that it does not hold", pc);
     task.woken = 0;
     Op op{.kind = Kind::sleep, .address = address, .a = lock, .pc = pc};
     step(op);

@@ -240,6 +240,7 @@ bool Machine::can_run(const Task& task, const Op& op) const {
         case Kind::spawn:
         case Kind::grace_start:
         case Kind::callback_done:
+        case Kind::barrier_start:
             return !buffered() || cpu.empty();
         case Kind::unlock:
         case Kind::unlock_shared:
@@ -250,13 +251,15 @@ bool Machine::can_run(const Task& task, const Op& op) const {
         case Kind::lock:
         case Kind::lock_shared:
             return (!buffered() || cpu.empty()) && lock_is_free(op, task.proc);
+        case Kind::probe_lock:
+            return !releases(cpu, op.address);
         case Kind::wake_up:
             return task.woken != 0;
         case Kind::grace_end:
             return (!buffered() || cpu.empty()) && grace_is_over(static_cast<std::uint32_t>(op.a));
         case Kind::rcu_barrier:
             for (const Grace& grace : graces_)
-                if (grace.started <= op.a && !grace.callback_done) return false;
+                if (awaited_by_barrier(grace, op) && !grace.callback_done) return false;
             return true;
         case Kind::join: {
             const Task& other = tasks_[op.a];
@@ -307,6 +310,7 @@ void Machine::perform(Task& task, Op& op) {
         case Kind::rcu_unlock:
         case Kind::grace_start:
         case Kind::grace_end:
+        case Kind::barrier_start:
         case Kind::rcu_barrier:
             return do_rcu(task, op);
         case Kind::irq_send:
@@ -525,9 +529,10 @@ unsigned Machine::proc_for(unsigned parent, unsigned child) {
 }
 
 unsigned Machine::spawn(void (*body)(void*), void* argument, int cpu, const char* name) {
-    int from = cpu == kCallbackCpu ? kCallbackCpu : 0;
-    const int end = cpu == kCallbackCpu ? static_cast<int>(kMaxCpuSlots) : SFC_MAX_CPUS;
-    if (cpu == SFC_ANY_CPU || cpu == kCallbackCpu) {
+    const bool callback = cpu == kCallbackCpu;
+    int from = callback ? kFirstCallbackCpu : 0;
+    const int end = callback ? static_cast<int>(kMaxCpuSlots) : SFC_MAX_CPUS;
+    if (cpu == SFC_ANY_CPU || callback) {
         while (from < end && cpus_[from].used)
             ++from;
         cpu = from;
@@ -536,7 +541,7 @@ unsigned Machine::spawn(void (*body)(void*), void* argument, int cpu, const char
         fail("more CPUs than " + std::to_string(SFC_MAX_CPUS), nullptr, true);
         return 0;
     }
-    if (running_ && cpu < kCallbackCpu) {  // call_rcu() has made its step
+    if (running_ && !callback) {  // call_rcu() has made its step
         Op op{.kind = Kind::spawn};
         step(op);
     }

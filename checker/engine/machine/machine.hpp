@@ -179,7 +179,8 @@ class Machine final : public Executor {
   private:
     static constexpr unsigned kMaxCpuSlots = SFC_MAX_CPUS + SFC_MAX_TASKS;
     static constexpr unsigned kMaxTasks = SFC_MAX_TASKS + SFC_MAX_CPUS;  // interrupt sides too
-    static constexpr int kCallbackCpu = SFC_MAX_CPUS;  // and those above: one a callback
+    static constexpr int kFirstCallbackCpu = SFC_MAX_CPUS;  // and those above: one a callback
+    static constexpr int kCallbackCpu = -2;                 // any of these
     // Parents of processes that no task made.
     static constexpr unsigned kSetup = kMaxProcs, kBuffers = kMaxProcs + 1,
                               kHandlers = kMaxProcs + 2;
@@ -303,6 +304,10 @@ class Machine final : public Executor {
     void race_with(Stamp stamp) {
         if (fresh_ && stamp != 0) candidates_[candidate_count_++] = stamp;
     }
+    void race_with_each(ProcSet procs, const Stamp* at) {
+        for (; procs != 0; procs &= procs - 1)
+            race_with(at[__builtin_ctzll(procs)]);
+    }
     /// As after(), once the races are known: the release of a lock hides who held it.
     void after_races(Stamp stamp) {
         if (fresh_ && stamp != 0) late_[late_count_++] = stamp;
@@ -390,6 +395,9 @@ class Machine final : public Executor {
     void release(Lock& lock, unsigned proc, bool shared, Event& event);
     void do_unlock(Task& task, Op& op);
     bool lock_is_free(const Op& op, unsigned proc) const;
+    static bool releases(const Cpu& cpu, Address lock);
+    static bool holds(const Task& task, const Lock& lock);
+    void race_with_release(Stamp stamp, const Task& prober);
     void lock_order(Lock& lock, bool shared, bool blocking);
     void take(Lock& lock, bool shared, unsigned proc);
     void drain_release(const Buffered& entry, Event& event);
@@ -400,6 +408,7 @@ class Machine final : public Executor {
     static void callback_main(void* machine);
     void do_rcu(Task& task, Op& op);
     bool grace_is_over(std::uint32_t grace) const;
+    bool awaited_by_barrier(const Grace& grace, const Op& barrier) const;
     Stamp closing(const Domain& domain, unsigned proc, std::uint32_t section) const;
     void close_section(unsigned proc, Domain& domain, Event& event);
 

@@ -55,6 +55,12 @@ bool Machine::grace_is_over(std::uint32_t index) const {
     return true;
 }
 
+/// Whether the barrier waits for it: the same domain, and queued before the barrier began.
+bool Machine::awaited_by_barrier(const Grace& grace, const Op& barrier) const {
+    return grace.has_callback && grace.started <= barrier.a &&
+           const_cast<Tables&>(tables_).domain_at(grace.domain).address == barrier.address;
+}
+
 void Machine::do_rcu(Task& task, Op& op) {
     Domain& domain = tables_.domain(op.address);
     Event& event = begin(task.proc, op.kind, op.pc);
@@ -85,6 +91,14 @@ void Machine::do_rcu(Task& task, Op& op) {
             domain.scanners |= set_of(task.proc);
             domain.scanned_at[task.proc] = depth_ + 1;
             if (buffered()) after(last_[cpus_[task.cpu].drain]);
+            if (op.b != 0) {  // for a callback
+                event.effect.second =
+                    footprint(Tables::callbacks_of(domain), Mode::read, task.cpu);
+                event.effect.has_second = true;
+                race_with_each(domain.barriers, domain.barrier_at);
+                domain.queuers |= set_of(task.proc);
+                domain.queued_at[task.proc] = depth_ + 1;
+            }
             op.result = graces_.size();
             graces_.push_back(grace);
             break;
@@ -100,9 +114,17 @@ void Machine::do_rcu(Task& task, Op& op) {
             }
             break;
         }
+        case Kind::barrier_start:
+            event.effect.first = footprint(Tables::callbacks_of(domain), Mode::scan, task.cpu);
+            race_with_each(domain.queuers, domain.queued_at);
+            domain.barriers |= set_of(task.proc);
+            domain.barrier_at[task.proc] = depth_ + 1;
+            if (buffered()) after(last_[cpus_[task.cpu].drain]);
+            op.result = depth_;
+            break;
         default:  // rcu_barrier
             for (const Grace& grace : graces_)
-                if (grace.has_callback && grace.started <= op.a) after(grace.done_at);
+                if (awaited_by_barrier(grace, op)) after(grace.done_at);
             break;
     }
     commit(event);
@@ -135,7 +157,7 @@ void Machine::callback_main(void* self) {
 
 void Machine::call_rcu(Address domain, void (*callback)(void*), void* argument, const void* pc) {
     if (!running_) return fail("call_rcu() before the tasks run", pc, true);
-    Op start{.kind = Kind::grace_start, .address = domain, .pc = pc};
+    Op start{.kind = Kind::grace_start, .address = domain, .b = 1, .pc = pc};
     step(start);
     Grace& grace = graces_[start.result];
     grace.has_callback = true;
@@ -149,8 +171,10 @@ void Machine::call_rcu(Address domain, void (*callback)(void*), void* argument, 
 
 void Machine::rcu_barrier(Address domain, const void* pc) {
     if (!running_) return;
-    Op op{.kind = Kind::rcu_barrier, .address = domain, .a = depth_, .pc = pc};
-    step(op);
+    Op start{.kind = Kind::barrier_start, .address = domain, .pc = pc};
+    step(start);
+    Op end{.kind = Kind::rcu_barrier, .address = domain, .a = start.result, .pc = pc};
+    step(end);
 }
 
 }  // namespace surefoot::checker::engine

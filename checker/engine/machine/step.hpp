@@ -39,6 +39,7 @@ enum class Kind : std::uint8_t {
     grace_start,
     grace_end,
     callback_done,
+    barrier_start,
     rcu_barrier,
     spawn,
     join,

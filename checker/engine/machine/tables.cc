@@ -87,7 +87,7 @@ Lock& Tables::lock(Address address) {
     if (lock.execution != execution_) {
         lock.execution = execution_;
         lock.writer = 0;
-        lock.readers = 0;
+        lock.readers = lock.releasing = 0;
         lock.write_acquired = lock.write_released = lock.last_queue = 0;
         lock.acquirers = lock.releasers = lock.probers = 0;
         lock.sleepers.clear();

@@ -31,6 +31,7 @@ struct Lock {
     std::uint32_t execution = 0;
     std::uint8_t writer = 0;  // process + 1
     std::uint16_t readers = 0;
+    std::uint16_t releasing = 0;  // releases in store buffers
     Stamp write_acquired = 0;
     Stamp write_released = 0;
     ProcSet acquirers = 0, releasers = 0, probers = 0;  // shared, since the last exclusive holder
@@ -54,6 +55,10 @@ struct Domain {
     std::uint32_t opened[kMaxProcs];   // number of sections begun
     std::uint32_t closed[kMaxProcs];   // number of sections over for everybody
     Stamp closed_at[kMaxProcs];
+    // callbacks that are queued, barriers that wait for them: these two do not commute
+    ProcSet queuers = 0, barriers = 0;
+    Stamp queued_at[kMaxProcs];
+    Stamp barrier_at[kMaxProcs];
 };
 
 /// A grace period, and the latest section of each process when it began.
@@ -136,10 +141,15 @@ class Tables {
     std::uint32_t index_of(const Domain& domain) const {
         return static_cast<std::uint32_t>(domain.object - kDomainObjects);
     }
+    /// The object that stands for the domain's callbacks.
+    static std::uint32_t callbacks_of(const Domain& domain) {
+        return domain.object + kCallbackObjects;
+    }
 
   private:
     static constexpr std::uint32_t kLockObjects = 1u << 30;
     static constexpr std::uint32_t kDomainObjects = 1u << 31;
+    static constexpr std::uint32_t kCallbackObjects = 1u << 29;  // beyond the domain's own
 
     Word& fresh(Word& word) {
         if (word.execution != execution_) [[unlikely]] {
