@@ -243,6 +243,14 @@ typedef enum sfc_strategy {
     SFC_POS,        /**< Partial-order sampling. */
 } sfc_strategy;
 
+/** How far a search is. The estimate is rough: docs/checker.md. */
+typedef struct sfc_progress {
+    uint64_t executions;
+    double estimate; /**< Executions in all; 0: not known yet. */
+    double seconds;
+    double seconds_left;
+} sfc_progress;
+
 typedef struct sfc_options {
     sfc_model model;
     sfc_strategy strategy;
@@ -263,17 +271,11 @@ typedef struct sfc_options {
     sfc_reuse reuse;
     size_t arena_bytes; /**< 0: 64 MiB. */
     const char* replay; /**< Runs this one schedule, of an earlier result. */
-    void (*progress)(const struct sfc_progress* progress,
-                     void* context); /**< Called now and then. */
+    /** Called now and then. */
+    void (*progress)(const sfc_progress* progress, void* context);
     void* progress_context;
 } sfc_options;
-/** How far a search is. The estimate is rough: docs/checker.md. */
-typedef struct sfc_progress {
-    uint64_t executions;
-    double estimate; /**< Executions in all; 0: not known yet. */
-    double seconds;
-    double seconds_left;
-} sfc_progress;
+
 /** Model sc, exhaustive, stop at the first error, deadlock is an error. */
 sfc_options sfc_default_options(void);
 bool sfc_flush_is_ipi(void);
