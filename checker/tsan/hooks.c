@@ -54,6 +54,25 @@ void __tsan_read_range(void* address, unsigned long bytes) { sfc_plain_read(addr
 void __tsan_write_range(void* address, unsigned long bytes);
 void __tsan_write_range(void* address, unsigned long bytes) { sfc_plain_write(address, bytes, PC); }
 
+/* clang calls these instead of the library's. */
+void* __tsan_memcpy(void* to, const void* from, unsigned long bytes);
+void* __tsan_memcpy(void* to, const void* from, unsigned long bytes) {
+    sfc_plain_read(from, bytes, PC);
+    sfc_plain_write(to, bytes, PC);
+    return __builtin_memcpy(to, from, bytes);
+}
+void* __tsan_memmove(void* to, const void* from, unsigned long bytes);
+void* __tsan_memmove(void* to, const void* from, unsigned long bytes) {
+    sfc_plain_read(from, bytes, PC);
+    sfc_plain_write(to, bytes, PC);
+    return __builtin_memmove(to, from, bytes);
+}
+void* __tsan_memset(void* to, int byte, unsigned long bytes);
+void* __tsan_memset(void* to, int byte, unsigned long bytes) {
+    sfc_plain_write(to, bytes, PC);
+    return __builtin_memset(to, byte, bytes);
+}
+
 /* --- atomic operations --------------------------------------------------------------------------
  */
 
