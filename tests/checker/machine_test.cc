@@ -346,6 +346,23 @@ TEST(Interrupts, that_take_a_lock_deadlock_with_its_holder) {
     }
 }
 
+/// The task can go on after the first of four increments by handlers, of which two are its CPU's.
+TEST(Interrupts, let_a_task_go_on_before_any_of_them) {
+    const Result result = check(
+        [](Program& program) {
+            auto& x = program.make<Int>();
+            program.spawn([&x] {
+                for (int i = 0; i < 2; ++i)
+                    sfc_ipi(7, [](void* of) { static_cast<Int*>(of)->fetch_add(1); }, &x, nullptr);
+            });
+            program.spawn([&x] { x.await(1); });
+            program.spawn([] {});
+        },
+        {.deadlock_is_error = false});
+    EXPECT_EQ(result.complete, 6U);
+    EXPECT_EQ(result.blocked, 6U);
+}
+
 TEST(Interrupts, that_a_lock_holder_waits_for_do_not_hide_the_lock) {
     for (const Model model : kModels) {
         const Result result = check(

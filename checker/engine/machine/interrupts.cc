@@ -120,10 +120,10 @@ void Machine::race_with_task_before_irq(const Task& handler) {
 
 /// Whether the step, which ran after an interrupt of its CPU, could have run before: what it waited
 /// for must not come of that interrupt.
-bool Machine::could_precede_interrupt(const Event& event) {
-    const unsigned handler = trace_[overtaken_ - 1].proc;
+bool Machine::could_precede_interrupt(const Event& event, Stamp interrupt) {
+    const unsigned handler = trace_[interrupt - 1].proc;
     const auto follows = [&](Stamp stamp) {
-        return stamp != 0 && clocks_[stamp - 1].at[handler] >= overtaken_;
+        return stamp != 0 && clocks_[stamp - 1].at[handler] >= interrupt;
     };
     if (event.kind == Kind::await) {
         const Op& op = *tasks_[proc_info_[event.proc].index].op;

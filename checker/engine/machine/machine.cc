@@ -394,14 +394,21 @@ Event& Machine::begin(unsigned proc, Kind kind, const void* pc) {
 
 void Machine::order_candidates(Event& event) {
     event.edges_end = static_cast<std::uint32_t>(edges_.size());
-    const bool after_interrupt = overtaken_ != 0 && !could_precede_interrupt(event);
-    if (overtaken_ != 0 && !after_interrupt) hidden_race_with(overtaken_);
     // Known through the interrupt alone: it could have run before that and the interrupt.
     const Stamp previous =
         event.previous != 0 ? event.previous : tasks_[proc_info_[event.proc].index].parent;
     const auto knew = [&](Stamp stamp) {
         return previous != 0 && clocks_[previous - 1].at[trace_[stamp - 1].proc] >= stamp;
     };
+    // The latest interrupt that it could have come before.
+    Stamp interrupt = overtaken_;
+    while (interrupt != 0 && !knew(interrupt) && !could_precede_interrupt(event, interrupt)) {
+        do
+            interrupt = trace_[interrupt - 1].previous;
+        while (interrupt != 0 && trace_[interrupt - 1].kind != Kind::irq_enter);
+    }
+    if (interrupt != 0 && !knew(interrupt)) hidden_race_with(interrupt);
+    const bool after_interrupt = interrupt != overtaken_;
     Stamp races[sizeof candidates_ / sizeof *candidates_ + sizeof hidden_ / sizeof *hidden_];
     unsigned race_count = hidden_count_;
     std::copy_n(hidden_, hidden_count_, races);

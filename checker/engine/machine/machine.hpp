@@ -418,7 +418,7 @@ class Machine final : public Executor {
     Task& handler_of(unsigned cpu);
     void do_irq(Task& task, Op& op);
     void race_with_task_before_irq(const Task& handler);
-    bool could_precede_interrupt(const Event& event);
+    bool could_precede_interrupt(const Event& event, Stamp interrupt);
 
     // TLBs (tlb.cc)
     struct CachedValues {  // not on the heap: an execution may be left in the middle
