@@ -15,6 +15,7 @@ namespace surefoot::checker::engine {
 namespace {
 
 constexpr int kForEver = -1;
+constexpr int kMillisecondsBetweenReports = 200;
 
 /// In front of everything that a part tells.
 struct Header {
@@ -125,8 +126,10 @@ void Jobs::listen() {
 void Jobs::wait(std::uint32_t depth) {
     if (!any(depth)) return;
     give_back();
-    while (any(depth))
-        hear(kForEver);
+    while (any(depth)) {
+        hear(kMillisecondsBetweenReports);
+        tally_.show_progress();
+    }
     pollfd job{free_[0], POLLIN, 0};
     while (!take())
         poll(&job, 1, kForEver);

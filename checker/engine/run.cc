@@ -99,7 +99,7 @@ class Exploration {
             const Watchdog watchdog(machine_);
             over = follow(search, fixed);
         }
-        tally_.progress(over ? 1 : search.explored());
+        tally_.publish(over ? 1 : search.explored());
         tally_.end(over && search.covers(), machine_.steps() - steps_before);
     }
 
@@ -114,7 +114,10 @@ class Exploration {
             const bool more = search.backtrack(machine_, end, fixed);
             if (end == kComplete && run % kRepeatEvery == 0 && !repeats()) return false;
             if (!more) return true;
-            if (tally_.progress_is_due()) tally_.progress(search.explored());
+            if (tally_.progress_is_due()) {
+                tally_.publish(search.explored());
+                tally_.show_progress();
+            }
             if ((run + 1) % between_parts == 0) share(search);
         }
     }

@@ -85,8 +85,7 @@ bool Tally::goes_on() {
 bool Tally::violated(const Discovery& found) {
     if (result_.violations++ == 0) {
         tell(found);
-        if (found.replay.size() < sizeof result_.replay)
-            copy_text(result_.replay, found.replay);
+        if (found.replay.size() < sizeof result_.replay) copy_text(result_.replay, found.replay);
         if (!found.schedule.empty()) result_.schedule = strdup(found.schedule.c_str());
     }
     if (options_.stop_at_error) shared_->stop = true;
@@ -145,24 +144,25 @@ void Tally::claim_progress() {
     }
 }
 
-bool Tally::progress_is_due() {
-    if (runs_ % kRunsBetweenLooks != 0) return false;
-    const double time = now();
-    if (time - last_progress_ < kSecondsBetweenReports) return false;
-    last_progress_ = time;
-    return true;
+bool Tally::progress_is_due() const {
+    return runs_ % kRunsBetweenLooks == 0 && now() - last_progress_ >= kSecondsBetweenReports;
 }
 
-void Tally::progress(double explored) {
-    if (progress_ != nullptr) {
-        progress_->executions = executions();
-        progress_->explored = std::max(share_ * explored - given_, 0.0);
-    }
+void Tally::publish(double explored) {
+    if (progress_ == nullptr) return;
+    progress_->executions = executions();
+    progress_->explored = std::max(share_ * explored - given_, 0.0);
+}
+
+void Tally::show_progress() {
+    const double time = now();
+    if (time - last_progress_ < kSecondsBetweenReports) return;
+    last_progress_ = time;
     if (options_.progress == nullptr || is_part_) return;
-    const auto [executions, all] = so_far();
-    const double time = seconds();
-    const sfc_progress told{executions, all > 0 ? static_cast<double>(executions) / all : 0, time,
-                            all > 0 ? time * (1 - std::min(all, 1.0)) / all : 0};
+    const auto [executions, explored] = so_far();
+    const double estimate = explored > 0 ? static_cast<double>(executions) / explored : 0;
+    const double left = explored > 0 ? seconds() * (1 - std::min(explored, 1.0)) / explored : 0;
+    const sfc_progress told{executions, estimate, seconds(), left};
     options_.progress(&told, options_.progress_context);
 }
 

@@ -47,10 +47,12 @@ class Tally {
     /// All others have ended.
     void begin_anew();
 
-    /// Whether enough time has passed to call progress().
-    bool progress_is_due();
+    /// Whether it is time to publish().
+    bool progress_is_due() const;
     /// `explored`: the part of this process's share that was explored, from 0 to 1.
-    void progress(double explored);
+    void publish(double explored);
+    /// Tells the caller how far all processes are, now and then.
+    void show_progress();
 
     /// This process has nothing left to do. @param covered  it saw all that it was to see
     void end(bool covered, std::uint64_t steps);

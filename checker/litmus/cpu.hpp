@@ -71,13 +71,13 @@ class Cpu {
     unsigned pointee(const Instruction& instruction, VariableKind kind);
     void depends(Loads loads) const;
     void* word(unsigned variable) const { return world_->words + variable; }
-    /// Ends the execution. Nothing on this stack is destroyed: the text is made in here, so that the
-    /// caller holds none.
+    /// Ends the execution. Nothing on this stack is destroyed: the text is made in here, so that
+    /// the caller holds none.
     template <class... Values>
-    [[noreturn]] void refuse(const Instruction& instruction, fmt::format_string<const Values&...> what,
-                             const Values&... values) {
+    [[noreturn]] void refuse(const Instruction& instruction,
+                             fmt::format_string<const Values&...> what, const Values&... values) {
         world_->refused = Error{instruction.place, fmt::format(what, values...)};
-        sfc_fail("refused", &instruction);
+        sfc_fail(world_->refused->what.c_str(), &instruction);
         __builtin_unreachable();  // the execution has ended
     }
 

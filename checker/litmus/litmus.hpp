@@ -38,6 +38,7 @@ struct Outcome {
     std::uint64_t blocked = 0;
     bool data_race = false;
     bool exhausted = true;  // false: not every execution was seen
+    double estimate = 0;    // of all executions
     double seconds = 0;
 
     /// What the test's quantifier asks.
@@ -45,8 +46,14 @@ struct Outcome {
     std::string_view observation() const;
 };
 
+/// What a search may use, and whom it tells how far it is.
+struct Effort {
+    unsigned jobs = 1;
+    void (*progress)(const sfc_progress* progress, void* context) = nullptr;
+};
+
 /// Explores every execution. @return what the program does that no litmus test may do
-tl::expected<Outcome, Error> run(const Test& test, checker::Model model);
+tl::expected<Outcome, Error> run(const Test& test, checker::Model model, const Effort& effort = {});
 
 /// Lines, the last one with no newline at its end.
 std::string to_text(const Test& test, const Outcome& outcome);

@@ -176,6 +176,7 @@ std::string to_json(const Test& test, const Outcome& outcome) {
         {"states", std::move(states)},
         {"data_race", outcome.data_race},
         {"executions", {{"complete", outcome.complete}, {"blocked", outcome.blocked}}},
+        {"estimate", outcome.estimate},
         {"seconds", outcome.seconds}};
     return all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -1,6 +1,7 @@
 // Explores a test with the engine, and books each execution's final state.
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "litmus/cpu.hpp"
@@ -11,7 +12,8 @@ namespace {
 
 class Exploration {
   public:
-    Exploration(const Test& test, checker::Model model, bool announces_plain) : test_(test) {
+    Exploration(const Test& test, checker::Model model, const Effort& effort, bool announces_plain)
+        : test_(test), effort_(effort) {
         world_.test = &test;
         world_.announces_plain = announces_plain;
         outcome_.model = model;
@@ -26,9 +28,11 @@ class Exploration {
     void finish();
     std::int64_t value(const Location& location) const;
     bool holds(const Proposition& proposition) const;
-    Value shown(const Location& location) const;
+    void add(const sfc_outcome_count& told);
+    Value shown(std::int64_t raw) const;
 
     const Test& test_;
+    const Effort& effort_;
     World world_;
     Outcome outcome_;
     std::vector<Cpu*> cpus_;
@@ -54,8 +58,7 @@ std::int64_t Exploration::value(const Location& location) const {
                             : world_.words[location.index];
 }
 
-Value Exploration::shown(const Location& location) const {
-    const std::int64_t raw = value(location);
+Value Exploration::shown(std::int64_t raw) const {
     if (const auto variable = world_.variable_at(raw)) return {test_.variables[*variable].name, 0};
     return {{}, raw};
 }
@@ -85,13 +88,24 @@ bool Exploration::holds(const Proposition& proposition) const {
     return value(proposition.left) == right;
 }
 
+/// Tells whether the proposition holds, and the state: executions may run in other processes, and a
+/// search may begin anew.
 void Exploration::finish() {
     if (test_.filter && !holds(*test_.filter)) return;
-    State state;
+    std::vector<std::int64_t> told{holds(test_.condition)};
     for (const Location& location : test_.shown)
-        state.push_back(shown(location));
-    ++outcome_.states[std::move(state)];
-    ++(holds(test_.condition) ? outcome_.positive : outcome_.negative);
+        told.push_back(value(location));
+    sfc_outcome(told.data(), told.size() * sizeof told[0]);
+}
+
+void Exploration::add(const sfc_outcome_count& told) {
+    std::vector<std::int64_t> values(told.size / sizeof(std::int64_t));
+    std::memcpy(values.data(), told.bytes, told.size);
+    State state;
+    for (std::size_t i = 1; i < values.size(); ++i)
+        state.push_back(shown(values[i]));
+    outcome_.states[std::move(state)] += told.executions;
+    (values[0] != 0 ? outcome_.positive : outcome_.negative) += told.executions;
 }
 
 checker::Result Exploration::run() {
@@ -103,12 +117,17 @@ checker::Result Exploration::run() {
     sfc_options options = sfc_default_options();
     options.model = static_cast<sfc_model>(outcome_.model);
     options.deadlock_is_error = false;
+    options.jobs = effort_.jobs;
+    options.progress = effort_.progress;
     sfc_result raw{};
     sfc_run(&program, &options, &raw);
     outcome_.complete = raw.complete;
     outcome_.blocked = raw.blocked;
     outcome_.exhausted = raw.verdict != SFC_INCOMPLETE;
+    outcome_.estimate = raw.estimate;
     outcome_.seconds = raw.seconds;
+    for (std::size_t i = 0; i < raw.outcome_count; ++i)
+        add(raw.outcomes[i]);
     checker::Result result;
     result.verdict = static_cast<checker::Verdict>(raw.verdict);
     result.message = raw.message;
@@ -128,13 +147,13 @@ bool has_plain_accesses(const Test& test) {
 
 }  // namespace
 
-tl::expected<Outcome, Error> run(const Test& test, checker::Model model) {
+tl::expected<Outcome, Error> run(const Test& test, checker::Model model, const Effort& effort) {
     // Plain accesses are announced, and the first race ends the search: then the states are found
     // by a second one, in which plain accesses race as marked ones do.
     bool announces = has_plain_accesses(test);
     bool races = false;
     for (;;) {
-        Exploration exploration(test, model, announces);
+        Exploration exploration(test, model, effort, announces);
         const checker::Result result = exploration.run();
         if (exploration.refused()) return tl::unexpected(*exploration.refused());
         if (result.verdict == checker::Verdict::violated && announces) {

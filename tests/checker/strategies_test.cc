@@ -211,6 +211,39 @@ TEST(Estimate, of_a_search_that_was_cut_is_near) {
     EXPECT_NEAR(estimate(casrot(9), Model::sc, 4298), 8597, 1500);
 }
 
+TEST(Estimate, is_told_while_the_search_runs) {
+    // A search without end in sight: it ends when it has told.
+    struct Told {
+        sfc_progress progress{};
+        unsigned number = 0;
+    } told;
+    const sfc_program program{
+        "increments",
+        [](void*) {
+            void* const word = sfc_alloc(8, 8, nullptr);
+            for (int i = 0; i < 14; ++i)
+                sfc_spawn([](void* at) { sfc_rmw(at, 8, SFC_ADD, 1, SFC_RELAXED, nullptr); }, word,
+                          SFC_ANY_CPU, nullptr);
+        },
+        [](void* at) {
+            if (static_cast<Told*>(at)->number != 0) sfc_fail("told", nullptr);
+        },
+        &told};
+    sfc_options options = sfc_default_options();
+    options.progress = [](const sfc_progress* progress, void* at) {
+        static_cast<Told*>(at)->progress = *progress;
+        ++static_cast<Told*>(at)->number;
+    };
+    options.progress_context = &told;
+    sfc_result result;
+    sfc_run(&program, &options, &result);
+    EXPECT_EQ(result.verdict, SFC_VIOLATED);
+    EXPECT_GT(told.progress.executions, 0U);
+    EXPECT_GT(told.progress.estimate, static_cast<double>(told.progress.executions));
+    EXPECT_GT(told.progress.seconds_left, 0);
+    sfc_result_free(&result);
+}
+
 // --- replays
 // --------------------------------------------------------------------------------------
 

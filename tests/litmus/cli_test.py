@@ -62,6 +62,10 @@ with tempfile.TemporaryDirectory() as folder:
     refused("a flag's value", ["--json=x", sb],
             "--json=x: --json takes no value (surefoot litmus --help)")
 
+    status, alone, _ = run("--model=sc", sb)
+    check("--jobs", (0, alone), run("--model=sc", "--jobs=3", sb)[:2])
+    check("--jobs=0", 2, run("--jobs=0", sb)[0])
+
     refused("malformed", ["--model=sc", bad],
             f"{bad}:5:2: frob(): no such primitive in the kernel's litmus language")
     refused("refused while running", ["--model=sc", wrong],

@@ -1,6 +1,7 @@
 // surefoot litmus: the Linux kernel's C litmus tests, with herd7's answers.
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -28,9 +29,18 @@ constexpr int kDone = 0, kIncomplete = 3;
 struct LitmusArguments {
     std::vector<std::string> files;
     std::string model = "weak";
+    unsigned jobs = 1;
     bool json = false;
     bool quiet = false;
 };
+
+constexpr const char* kEraseLine = "\r\033[K";
+
+/// Shown on a terminal alone, and erased at the end of a search.
+void show_progress(const sfc_progress* progress, void* /*context*/) {
+    fmt::print(stderr, "{}{} executions of about {:.3g}, {:.0f} s left", kEraseLine,
+               progress->executions, progress->estimate, progress->seconds_left);
+}
 
 std::optional<checker::Model> model_named(const std::string& name) {
     if (name == "sc") return checker::Model::sc;
@@ -66,7 +76,10 @@ int run_file(const std::string& file, checker::Model model, const LitmusArgument
     }
     const auto test = litmus::parse(*text);
     if (!test) return refuse(file, test.error());
-    const auto outcome = litmus::run(*test, model);
+    const bool shows = !arguments.quiet && isatty(STDERR_FILENO) != 0;
+    const auto outcome =
+        litmus::run(*test, model, {arguments.jobs, shows ? show_progress : nullptr});
+    if (shows) fmt::print(stderr, "{}", kEraseLine);
     if (!outcome) return refuse(file, outcome.error());
     if (arguments.json) {
         fmt::print("{}\n", litmus::to_json(*test, *outcome));
@@ -119,6 +132,9 @@ std::function<int()> add_litmus(CLI::App& app, const std::vector<std::string>& r
         .add_option("--model", arguments->model,
                     "sc, tso (x86) or weak (default: close to the kernel's own model)")
         ->type_name("NAME");
+    litmus.add_option("--jobs", arguments->jobs, "processes that share the search (default: 1)")
+        ->type_name("N")
+        ->check(CLI::Range(1U, 64U));
     CLI::Option* const json =
         litmus.add_flag("--json", arguments->json, "one JSON object a test, on a line of its own");
     json->disable_flag_override();

@@ -53,6 +53,7 @@ bool Machine::is_own(Stamp write, unsigned proc) const {
 }
 
 void Machine::race_with_accesses(Word& word, bool write, unsigned proc, ProcSet spared) {
+    if (!fresh_) return;  // a step that is run again
     const auto visit = [&](Word& other) {
         if (write || !is_own(other.last_write, proc)) race_with(other.last_write);
         if (!write) return;

@@ -26,6 +26,9 @@ class Sampling final : public Search {
     unsigned choose(Machine& machine, unsigned count) override;
     bool backtrack(const Machine& machine, int end, std::uint32_t& fixed) override;
     bool covers() const override { return false; }
+    double explored() const override {
+        return static_cast<double>(run_) / static_cast<double>(runs_);
+    }
 
   private:
     std::uint64_t draw() { return random_() | kDrawn; }

@@ -74,10 +74,13 @@ class Search {
             goes_on = count(machine_.run(program_, std::move(next), left));
             explored_ += machine_.graph().share();
             if (knew != machine_.sections_may_block() && goes_on) goes_on = tally_.stop_to_begin_anew();
-            if (tally_.progress_is_due()) tally_.progress(explored_);
+            if (tally_.progress_is_due()) {
+                tally_.publish(explored_);
+                tally_.show_progress();
+            }
             if (run % between_parts == 0) share(left);
         }
-        tally_.progress(explored_);
+        tally_.publish(explored_);
         tally_.end(goes_on, machine_.steps() - steps_before);
     }
 
