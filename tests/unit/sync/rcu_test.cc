@@ -123,6 +123,7 @@ TEST(Rcu, callbacks_run_without_a_barrier) {
         rcu_defer<[](RcuHead& head) { static_cast<Raising&>(head).ran.raise(); }>(object);
         object.ran.wait();
         rcu_barrier();  // the callback may still be inside `raise`
+        EXPECT_TRUE(object.ran.raised());
     }
 }
 
