@@ -170,12 +170,15 @@ std::string to_json(const Test& test, const Outcome& outcome) {
     const nlohmann::ordered_json all{
         {"name", test.name},
         {"model", model_name(outcome.model)},
+        {"condition", condition_text(test)},
+        {"ok", outcome.holds(test)},
         {"observation", outcome.observation()},
         {"positive", outcome.positive},
         {"negative", outcome.negative},
         {"states", std::move(states)},
         {"data_race", outcome.data_race},
         {"executions", {{"complete", outcome.complete}, {"blocked", outcome.blocked}}},
+        {"exhausted", outcome.exhausted},
         {"estimate", outcome.estimate},
         {"seconds", outcome.seconds}};
     return all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

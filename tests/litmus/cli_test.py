@@ -12,8 +12,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 failures = 0
 
 
-def run(*words):
-    done = subprocess.run([SUREFOOT, "litmus", *map(str, words)], capture_output=True, text=True)
+def run(*words, text=None):
+    done = subprocess.run([SUREFOOT, "litmus", *map(str, words)], capture_output=True, text=True,
+                          input=text)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -51,12 +52,25 @@ with tempfile.TemporaryDirectory() as folder:
           [(test["name"], test["observation"]) for test in map(json.loads, out.splitlines())])
     check("after --", (0, "Observation SB Never 0 3\n", ""), run("--model=sc", "--quiet", "--", sb))
 
+    check("standard input", (0, "Observation SB Never 0 3\n", ""),
+          run("--model=sc", "--quiet", "-", text=sb.read_text()))
+
     deadlock = Path(folder) / "deadlock.litmus"
     deadlock.write_text("C deadlock\n{}\nP0(spinlock_t *s)\n{\n\tspin_lock(s);\n\tspin_lock(s);\n}\n"
                         "exists (true)\n")
     check("deadlock", (0, "Observation deadlock Never 0 0\n",
-                       f"surefoot: {deadlock}: no execution ends: in each, a process waits for ever "
-                       "(deadlock)\n"), run("--model=sc", "--quiet", deadlock))
+                       f"surefoot: {deadlock}: deadlock: in 1 of 1 executions a process waits for "
+                       "ever\n"), run("--model=sc", "--quiet", deadlock))
+    crossed = Path(folder) / "crossed.litmus"
+    crossed.write_text("C crossed\n{}\n"
+                       "P0(spinlock_t *a, spinlock_t *b)\n{\n\tspin_lock(a);\n\tspin_lock(b);\n"
+                       "\tspin_unlock(b);\n\tspin_unlock(a);\n}\n"
+                       "P1(spinlock_t *a, spinlock_t *b)\n{\n\tspin_lock(b);\n\tspin_lock(a);\n"
+                       "\tspin_unlock(a);\n\tspin_unlock(b);\n}\nexists (true)\n")
+    check("deadlock of some executions",
+          (0, "Observation crossed Always 2 0\n",
+           f"surefoot: {crossed}: deadlock: in 1 of 3 executions a process waits for ever\n"),
+          run("--model=sc", "--quiet", crossed))
     status, out, err = run("--quiet", "--json", sb)
     check("--quiet --json", (2, "", True), (status, out, "excludes" in err))
     refused("a flag's value", ["--json=x", sb],

@@ -83,9 +83,11 @@ TEST(Output, json) {
     outcome.seconds = 0;
     EXPECT_EQ(
         to_json(test, outcome),
-        R"({"name":"forbidden","model":"tso","observation":"Never","positive":0,"negative":2,)"
+        R"({"name":"forbidden","model":"tso",)"
+        R"json("condition":"~exists (1:r0=0 /\\ not (1:r1=7) \\/ 1:r0=x /\\ not (1:r1=1))","ok":true,)json"
+        R"("observation":"Never","positive":0,"negative":2,)"
         R"("states":[{"1:r0":0,"1:r1":7},{"1:r0":"x","1:r1":1}],"data_race":false,)"
-        R"("executions":{"complete":2,"blocked":0},"estimate":2.0,"seconds":0.0})");
+        R"("executions":{"complete":2,"blocked":0},"exhausted":true,"estimate":2.0,"seconds":0.0})");
 }
 
 TEST(Output, a_data_race_is_flagged) {

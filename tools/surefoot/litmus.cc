@@ -50,7 +50,8 @@ std::optional<checker::Model> model_named(const std::string& name) {
 }
 
 /// @return the file's text; nothing, and errno, if it cannot be read
-std::optional<std::string> read_file(const std::string& name) {
+std::optional<std::string> read_file(const std::string& file) {
+    const std::string name = file == "-" ? "/dev/stdin" : file;
     struct stat status{};
     if (stat(name.c_str(), &status) != 0) return std::nullopt;
     if (S_ISDIR(status.st_mode)) {
@@ -88,8 +89,9 @@ int run_file(const std::string& file, checker::Model model, const LitmusArgument
     } else {
         fmt::print("{}\n\n", litmus::to_text(*test, *outcome));
     }
-    if (outcome->complete == 0 && outcome->blocked != 0) {
-        print_failure(file, "no execution ends: in each, a process waits for ever (deadlock)");
+    if (outcome->blocked != 0) {
+        print_failure(file, fmt::format("deadlock: in {} of {} executions a process waits for ever",
+                                        outcome->blocked, outcome->blocked + outcome->complete));
     }
     if (outcome->exhausted) return kDone;
     print_failure(file,
@@ -126,8 +128,10 @@ std::function<int()> add_litmus(CLI::App& app, const std::vector<std::string>& r
     auto arguments = std::make_shared<LitmusArguments>();
     CLI::App& litmus = *app.add_subcommand(
         "litmus", "Run the Linux kernel's C litmus tests and print what herd7 prints");
-    litmus.footer("Exit status: 0: done; 2: something was refused; 3: incomplete.");
-    litmus.add_option("files", arguments->files, "litmus tests")->type_name("FILE");
+    litmus.footer(
+        "Exit status: 0: done, whatever the answer; 2: something was refused; 3: incomplete.");
+    litmus.add_option("files", arguments->files, "litmus tests; - is standard input")
+        ->type_name("FILE");
     litmus
         .add_option("--model", arguments->model,
                     "sc, tso (x86) or weak (default: close to the kernel's own model)")

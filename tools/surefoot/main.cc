@@ -30,7 +30,7 @@ std::optional<Misuse> find_misuse(const CLI::App& command, std::span<const std::
         if (name.starts_with('-')) option = command.get_option_no_throw(name);
         // The words of another program may begin here.
         if (option == nullptr && command.get_prefix_command()) return std::nullopt;
-        if (option == nullptr && name.starts_with('-')) return Misuse{name, "unknown option"};
+        if (option == nullptr && name.starts_with('-') && name != "-") return Misuse{name, "unknown option"};
         if (option == nullptr) continue;
         if (equals == words[i].size() - 1) return Misuse{words[i], "no value is given"};
         if (equals != std::string::npos && option->get_disable_flag_override()) {

@@ -64,6 +64,16 @@ void sort_shown(std::vector<Location>& shown) {
     shown.erase(repeated, shown.end());
 }
 
+/// At what follows the last process: another one that is out of order, or none at all.
+void refuse_misplaced_process(Cursor& cursor, std::size_t processes) {
+    const std::string_view found = cursor.peek().text;
+    const bool is_process = found.size() > 1 && found[0] == 'P' &&
+                            found.find_first_not_of("0123456789", 1) == std::string_view::npos;
+    if (processes == 0 || is_process) {
+        cursor.fail_here("process P" + std::to_string(processes));
+    }
+}
+
 Test parse_test(std::string_view text) {
     Test test;
     Cursor cursor(text);
@@ -77,7 +87,7 @@ Test parse_test(std::string_view text) {
         }
         test.processes.push_back(ProcessParser(cursor, variables).parse());
     }
-    if (test.processes.empty()) cursor.fail_here("process P0");
+    refuse_misplaced_process(cursor, test.processes.size());
     set_registers(test, initial);
     parse_final_state(cursor, variables, test);
     sort_shown(test.shown);

@@ -172,6 +172,8 @@ class FinalState {
             } else if (sign.is("=>")) {
                 cursor_.take();
                 left = join(Kind::implication, std::move(left), parse_implied(2));
+            } else if (sign.is("&&") || sign.is("||")) {
+                cursor_.fail_here("'/\\' or '\\/'");
             } else {
                 return left;
             }

@@ -106,8 +106,9 @@ TEST(Parser, a_malformed_frame_is_refused_with_its_place) {
     EXPECT_EQ(complaint("C t\nP0() {}"), "2:1: expected the initial state, '{ ... }'");
     EXPECT_EQ(complaint("C t\n{}\n"), "3:1: expected process P0, but found the file ends");
     EXPECT_EQ(complaint("C t\n{}\nP1() {}"), "3:1: expected process P0, but found 'P1'");
-    EXPECT_EQ(complaint("C t\n{}\nP0() {}\nP2() {}"),
-              "4:1: expected 'exists', '~exists' or 'forall', but found 'P2'");
+    EXPECT_EQ(complaint("C t\n{}\nP0() {}\nP2() {}"), "4:1: expected process P1, but found 'P2'");
+    EXPECT_EQ(complaint("C t\n{}\nP0() {}\nPrior"),
+              "4:1: expected 'exists', '~exists' or 'forall', but found 'Prior'");
     EXPECT_EQ(complaint("C t (* never closed"), "1:5: this comment does not end");
     EXPECT_EQ(complaint("C t \"never closed\n"), "1:5: this string does not end");
     EXPECT_EQ(complaint("C t\n{}\nP0() { $"), "3:8: unexpected character");
@@ -167,6 +168,7 @@ TEST(Parser, a_malformed_process_is_refused_with_its_place) {
 }
 
 TEST(Parser, a_malformed_condition_is_refused_with_its_place) {
+    EXPECT_EQ(in_condition("exists (x=1 && x=2)"), "7:13: expected '/\\' or '\\/', but found '&&'");
     EXPECT_EQ(in_condition("exists (x=1"), "7:12: expected ')', but found the file ends");
     EXPECT_EQ(in_condition("exists (y=1)"), "7:9: there is no shared variable y");
     EXPECT_EQ(in_condition("exists (x=y)"), "7:11: there is no shared variable y");

@@ -317,9 +317,9 @@ typedef struct sfc_result {
     double estimate;     /**< Executions in all, as estimated when the search ended. */
     uint64_t trace_hash; /**< Sum over the complete executions; independent of their order. */
     char message[512];   /**< First violation, one line. */
-    char place[256];     /**< Of the violation: symbol or address. */
+    char place[256];     /**< Of the violation: an address, for addr2line. */
     char replay[2048];   /**< Its schedule; empty when too long. */
-    char* schedule;      /**< Its steps, a line each; null if none. */
+    char* schedule;      /**< Its steps, a line each; null if none, and under weak. */
     sfc_outcome_count* outcomes; /**< What sfc_outcome() was told, in the order of the bytes. */
     size_t outcome_count;
 } sfc_result;
