@@ -22,21 +22,19 @@ VmaFlags access_flags(std::uint32_t prot) {
     return flags;
 }
 
-/// A dirty page that is ours alone, or shared by intent, may become writable without the fault
-/// that would only find out just that. (Linux: can_change_pte_writable)
-bool may_be_written(const Mm& mm, pte_t entry) {
-    if (Format::is_special(entry) || !Format::is_dirty(entry)) return false;
-    return !mm.tables.frame(Format::pfn(entry)).has(phys::FrameFlags::kFileCopy);
-}
+/// A dirty page, which is ours alone or shared by intent, may become writable without the fault that
+/// would only find out just that: a copy of a file's page was made ours by the write that dirtied it.
+/// (Linux: can_change_pte_writable)
+bool may_be_written(pte_t entry) { return !Format::is_special(entry) && Format::is_dirty(entry); }
 
 /// The entry with the rights of `flags`.
-pte_t with_rights(const Mm& mm, pte_t entry, VmaFlags flags) {
+pte_t with_rights(pte_t entry, VmaFlags flags) {
     arch::LeafBits bits = read_only_bits(flags);
     const arch::LeafBits old = Format::leaf_bits(entry);
     bits.young = old.young;
     bits.dirty = old.dirty;
     bits.special = old.special;
-    bits.write = flags.has(VmaFlag::write) && (old.write || may_be_written(mm, entry));
+    bits.write = flags.has(VmaFlag::write) && (old.write || may_be_written(entry));
     return Format::make_leaf<arch::PtLevel::pte>(Format::pfn(entry), bits);
 }
 
@@ -47,13 +45,12 @@ bool permits_less(pte_t old, pte_t next) {
            (Format::is_executable(old) && !Format::is_executable(next));
 }
 
-void change_pte_range(const Mm& mm, PteMapLocked& map, pgtable::Gather& gather, VaRange range,
-                      VmaFlags flags) {
+void change_pte_range(PteMapLocked& map, pgtable::Gather& gather, VaRange range, VmaFlags flags) {
     for (VirtAddr va = range.start; va < range.end; va += arch::kPageSize) {
         if (!Format::is_present(map.load(va))) continue;
         pte_t next;
         const pte_t old =
-            map.modify(va, [&](pte_t seen) { return next = with_rights(mm, seen, flags); });
+            map.modify(va, [&](pte_t seen) { return next = with_rights(seen, flags); });
         if (permits_less(old, next)) gather.entries_changed({va, va + arch::kPageSize});
     }
 }
@@ -63,7 +60,7 @@ void change_protection(Mm& mm, VaRange range, VmaFlags flags, VmaStable right) {
     pgtable::for_each_pmd(mm.tables, range, right, [&](const auto& pmd, VaRange part) {
         // Empty: no table any more; a huge entry there would have to be looked at again.
         PteMapLocked map(mm.tables, pmd, right);
-        if (map) change_pte_range(mm, map, gather, part, flags);
+        if (map) change_pte_range(map, gather, part, flags);
     });
     gather.finish();
 }
