@@ -122,6 +122,7 @@ TEST(Rcu, callbacks_run_without_a_barrier) {
         Raising object;
         rcu_defer<[](RcuHead& head) { static_cast<Raising&>(head).ran.raise(); }>(object);
         object.ran.wait();
+        EXPECT_TRUE(object.ran.raised());
         rcu_barrier();  // the callback may still be inside `raise`
         EXPECT_TRUE(object.ran.raised());
     }
