@@ -25,6 +25,14 @@ void set_flush_is_ipi(bool is) { flush_is_ipi = is; }
 
 namespace {
 
+/// Refuses what is no word.
+bool is_word(const void* address, unsigned size, const void* pc) {
+    const bool good = (size == 1 || size == 2 || size == 4 || size == 8) &&
+                      as_address(address) % size == 0;
+    if (!good) active->fail("a word has 1, 2, 4 or 8 bytes and is aligned to its size", pc, true);
+    return good;
+}
+
 bool lock_step(Kind kind, const void* lock, sfc_lock_kind sort, const void* pc,
                std::uint64_t a = 0) {
     if (!running()) return true;
@@ -35,6 +43,13 @@ bool lock_step(Kind kind, const void* lock, sfc_lock_kind sort, const void* pc,
           .pc = pc};
     active->step(op);
     return op.result != 0;
+}
+
+void wait_step(Kind kind, unsigned number, const void* pc) {
+    Op op{.kind = kind, .a = number, .pc = pc};
+    if (!active->names_something(op))
+        return active->fail("a wait for a task or an interrupt that there is not", pc, true);
+    active->step(op);
 }
 
 void unlock_step(Kind kind, const void* lock, sfc_lock_kind sort, const void* pc) {
@@ -55,6 +70,7 @@ using namespace surefoot::checker::engine;
 // ----------------------------------------------------------------------------------------
 
 SFC_ENTRY uint64_t sfc_load(const void* address, unsigned size, sfc_order order, const void* pc) {
+    if (!is_word(address, size, SFC_CALLER(pc))) return 0;
     Op op{.kind = Kind::load,
           .order = static_cast<std::uint8_t>(order),
           .size = static_cast<std::uint8_t>(size),
@@ -65,6 +81,7 @@ SFC_ENTRY uint64_t sfc_load(const void* address, unsigned size, sfc_order order,
 
 SFC_ENTRY void sfc_store(void* address, unsigned size, uint64_t value, sfc_order order,
                          const void* pc) {
+    if (!is_word(address, size, SFC_CALLER(pc))) return;
     Op op{.kind = Kind::store,
           .order = static_cast<std::uint8_t>(order),
           .size = static_cast<std::uint8_t>(size),
@@ -76,6 +93,7 @@ SFC_ENTRY void sfc_store(void* address, unsigned size, uint64_t value, sfc_order
 
 SFC_ENTRY uint64_t sfc_rmw(void* address, unsigned size, sfc_rmw_op sub, uint64_t operand,
                            sfc_order order, const void* pc) {
+    if (!is_word(address, size, SFC_CALLER(pc))) return 0;
     Op op{.kind = Kind::rmw,
           .order = static_cast<std::uint8_t>(order),
           .size = static_cast<std::uint8_t>(size),
@@ -88,6 +106,7 @@ SFC_ENTRY uint64_t sfc_rmw(void* address, unsigned size, sfc_rmw_op sub, uint64_
 
 SFC_ENTRY uint64_t sfc_cas(void* address, unsigned size, uint64_t expected, uint64_t desired,
                            sfc_order success, sfc_order failure, const void* pc) {
+    if (!is_word(address, size, SFC_CALLER(pc))) return 0;
     Op op{.kind = Kind::cas,
           .order = static_cast<std::uint8_t>(success),
           .size = static_cast<std::uint8_t>(size),
@@ -101,6 +120,7 @@ SFC_ENTRY uint64_t sfc_cas(void* address, unsigned size, uint64_t expected, uint
 
 SFC_ENTRY uint64_t sfc_rmw_call(void* address, unsigned size, uint64_t (*change)(uint64_t, void*),
                                 void* context, sfc_order order, const void* pc) {
+    if (!is_word(address, size, SFC_CALLER(pc))) return 0;
     Op op{.kind = Kind::rmw_call,
           .order = static_cast<std::uint8_t>(order),
           .size = static_cast<std::uint8_t>(size),
@@ -132,6 +152,7 @@ SFC_ENTRY void sfc_address_depends(sfc_token load) { active->address_depends(loa
 
 SFC_ENTRY uint64_t sfc_await(const void* address, unsigned size, uint64_t mask, sfc_compare compare,
                              uint64_t operand, sfc_order order, const void* pc) {
+    if (!is_word(address, size, SFC_CALLER(pc))) return 0;
     Op op{.kind = Kind::await,
           .order = static_cast<std::uint8_t>(order),
           .size = static_cast<std::uint8_t>(size),
@@ -228,8 +249,7 @@ SFC_ENTRY unsigned sfc_spawn(void (*body)(void*), void* argument, int cpu, const
 }
 SFC_ENTRY void sfc_join(unsigned task, const void* pc) {
     if (!running()) return;
-    Op op{.kind = Kind::join, .a = task, .pc = SFC_CALLER(pc)};
-    active->step(op);
+    wait_step(Kind::join, task, SFC_CALLER(pc));
 }
 SFC_ENTRY unsigned sfc_self(void) { return active->self(); }
 SFC_ENTRY unsigned sfc_cpu(void) { return active->this_cpu(); }
@@ -241,8 +261,7 @@ SFC_ENTRY unsigned sfc_ipi(uint32_t cpus, void (*handler)(void*), void* argument
 }
 SFC_ENTRY void sfc_ipi_wait(unsigned ticket, const void* pc) {
     if (!running()) return;
-    Op op{.kind = Kind::irq_wait, .a = ticket, .pc = SFC_CALLER(pc)};
-    active->step(op);
+    wait_step(Kind::irq_wait, ticket, SFC_CALLER(pc));
 }
 SFC_ENTRY bool sfc_flush_is_ipi(void) { return flush_is_ipi; }
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "surefoot/checker/checker.hpp"
 
 namespace surefoot::checker {
@@ -228,6 +230,56 @@ TEST(Locks, that_the_task_released_look_free_to_it) {
         });
         EXPECT_EQ(two.complete, 4u);
         EXPECT_EQ(two.redundant, 0u);
+    }
+}
+
+/// Why the program, whose only task this is, is refused.
+template <class Body>
+std::string refusal(Model model, Body body) {
+    const Result result = check(
+        [body](Program& program) {
+            auto& words = program.make<Update>();
+            program.spawn([&words, body] { body(words); });
+        },
+        {.model = model});
+    return result.verdict == Verdict::wrong ? result.message : "";
+}
+
+TEST(Misuse, of_words_is_refused) {
+    const std::string why = "a word has 1, 2, 4 or 8 bytes and is aligned to its size";
+    for (const Model model : {Model::sc, Model::tso, Model::weak}) {
+        for (const unsigned size : {0u, 3u, 16u, 256u, 264u}) {
+            EXPECT_EQ(refusal(model,
+                              [size](Update& words) {
+                                  sfc_load(&words, size, SFC_RELAXED, nullptr);
+                              }),
+                      why);
+            EXPECT_EQ(refusal(model,
+                              [size](Update& words) {
+                                  sfc_store(&words, size, 1, SFC_RELAXED, nullptr);
+                              }),
+                      why);
+        }
+        EXPECT_EQ(refusal(model,
+                          [](Update& words) {
+                              void* const inside = reinterpret_cast<char*>(&words) + 1;
+                              sfc_rmw(inside, 2, SFC_ADD, 1, SFC_RELAXED, nullptr);
+                          }),
+                  why);
+    }
+}
+
+TEST(Misuse, of_numbers_is_refused) {
+    const std::string why = "a wait for a task or an interrupt that there is not";
+    for (const Model model : {Model::sc, Model::tso, Model::weak})
+        EXPECT_EQ(refusal(model, [](Update&) { sfc_join(700000, nullptr); }), why);
+    for (const Model model : kModels) {
+        EXPECT_EQ(refusal(model, [](Update&) { sfc_ipi_wait(3000000, nullptr); }), why);
+        EXPECT_EQ(refusal(model,
+                          [](Update&) {
+                              sfc_spawn([](void*) {}, nullptr, SFC_MAX_CPUS, nullptr);
+                          }),
+                  "more CPUs than 16");
     }
 }
 

@@ -28,6 +28,8 @@ class Executor {
     virtual void store(Op& op) = 0;
     virtual std::uint64_t modify(Op& op) = 0;
     virtual void step(Op& op) = 0;
+    /// Whether there is the task or the ticket that a join or irq_wait names.
+    virtual bool names_something(const Op& op) const = 0;
     virtual void fence(sfc_fence_kind kind, const void* pc) = 0;
     virtual void plain(Address address, std::size_t size, bool write, const void* pc) = 0;
     virtual void announce(Address address, std::size_t size, sfc_access_kind kind,

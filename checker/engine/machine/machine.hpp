@@ -136,6 +136,9 @@ class Machine final : public Executor {
     std::uint64_t load(Op& op) override;
     void store(Op& op) override;
     void step(Op& op) override;
+    bool names_something(const Op& op) const override {
+        return op.a < (op.kind == Kind::join ? task_count_ : tickets_.size());
+    }
     void fence(sfc_fence_kind kind, const void* pc) override;
     void plain(Address address, std::size_t size, bool write, const void* pc) override;
     void announce(Address address, std::size_t size, sfc_access_kind kind, const void* pc) override;

@@ -51,6 +51,9 @@ class Machine final : public Executor {
     void store(Op& op) override;
     std::uint64_t modify(Op& op) override;
     void step(Op& op) override;
+    bool names_something(const Op& op) const override {  // interrupts are refused by step()
+        return op.kind != Kind::join || (op.a < SFC_MAX_TASKS && tasks_[op.a].alive);
+    }
     void fence(sfc_fence_kind kind, const void* pc) override;
     void plain(Address address, std::size_t size, bool write, const void* pc) override;
     void announce(Address, std::size_t, sfc_access_kind, const void* pc) override;

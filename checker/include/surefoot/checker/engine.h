@@ -140,8 +140,8 @@ bool sfc_trylock_shared(void* lock, sfc_lock_kind kind, const void* pc);
 void sfc_unlock_shared(void* lock, sfc_lock_kind kind, const void* pc);
 /** From exclusive to shared, without a moment in between. */
 void sfc_downgrade(void* lock, sfc_lock_kind kind, const void* pc);
-/** Whether anybody (exclusively: any writer) holds it; a visible step. Under tso it waits until what
- * its CPU released has left the store buffer. */
+/** Whether anybody (exclusively: any writer) holds it; a visible step. Under tso it waits until
+ * what its CPU released has left the store buffer. */
 bool sfc_is_locked(const void* lock, bool exclusively, const void* pc);
 
 /* --- RCU ----------------------------------------------------------------------------------- */
@@ -173,8 +173,8 @@ bool sfc_irqs_enabled(void);
 
 /** Sends an inter-processor interrupt: `handler(argument)` runs once on each CPU of `cpus` but the
  * sender's, on the stack of the task that runs there, at any point where interrupts are on.
- * A CPU whose tasks have ended handles it on a stack of its own; one that no task was started on before
- * the call is left out. @return a ticket to wait for */
+ * A CPU whose tasks have ended handles it on a stack of its own; one that no task was started on
+ * before the call is left out. @return a ticket to wait for */
 unsigned sfc_ipi(uint32_t cpus, void (*handler)(void*), void* argument, const void* pc);
 /** Blocks until every CPU has handled it (smp_call_function's wait). */
 void sfc_ipi_wait(unsigned ticket, const void* pc);
