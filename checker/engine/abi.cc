@@ -296,7 +296,7 @@ SFC_ENTRY void sfc_note(const char* text, const void* pc) {
     if (running()) active->note(text, SFC_CALLER(pc));
 }
 SFC_ENTRY void sfc_fail(const char* message, const void* pc) {
-    active->fail(message, SFC_CALLER(pc));
+    active->fail(message != nullptr ? message : "sfc_fail()", SFC_CALLER(pc));
 }
 SFC_ENTRY void sfc_outcome(const void* bytes, size_t size) {
     active->tell_outcome({static_cast<const char*>(bytes), size});

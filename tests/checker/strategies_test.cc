@@ -285,15 +285,17 @@ void expect_wrong(const Body& body, const std::string& words, const Options& opt
 }
 
 TEST(Wrong, a_task_that_never_ends) {
-    expect_wrong(
-        [](Program& program) {
-            program.spawn([] {
-                volatile bool forever = true;
-                while (forever)
-                    continue;
-            });
-        },
-        "without a visible step");
+    for (const Model model : {Model::sc, Model::tso, Model::weak})
+        expect_wrong(
+            [](Program& program) {
+                auto& x = program.make<Int>();
+                program.spawn([&x] {
+                    volatile bool forever = x.load() == 0;
+                    while (forever)
+                        continue;
+                });
+            },
+            "without a visible step", {.model = model});
 }
 
 TEST(Wrong, a_task_that_steps_without_end) {
@@ -317,6 +319,23 @@ TEST(Wrong, allocation_without_end) {
             });
         },
         "arena is full");
+}
+
+TEST(Wrong, an_allocation_of_nearly_all_addresses) {
+    for (const Model model : {Model::sc, Model::weak})
+        for (const auto& [bytes, align] : {std::pair{SIZE_MAX, std::size_t{16}}, {16, SIZE_MAX}})
+            expect_wrong(
+                [bytes = bytes, align = align](Program& program) {
+                    program.spawn([=] { sfc_alloc(bytes, align, nullptr); });
+                },
+                "arena is full", {.model = model});
+}
+
+TEST(Wrong, a_failure_without_words_is_one) {
+    const Result result =
+        check([](Program& program) { program.spawn([] { sfc_fail(nullptr, nullptr); }); });
+    EXPECT_EQ(result.verdict, Verdict::violated);
+    EXPECT_EQ(result.message, "sfc_fail()");
 }
 
 TEST(Wrong, more_cpus_than_there_are) { expect_wrong(increments(17, 1), "more CPUs than 16"); }

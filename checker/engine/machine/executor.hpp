@@ -24,6 +24,10 @@ class Executor {
 
     /// Whether a task runs, and not setup or finish.
     virtual bool running() const = 0;
+    /// Grows whenever a task takes a step, in all executions together.
+    virtual std::uint64_t progress() const = 0;
+    /// The place of the latest one.
+    virtual const void* last_pc() const = 0;
     virtual std::uint64_t load(Op& op) = 0;
     virtual void store(Op& op) = 0;
     virtual std::uint64_t modify(Op& op) = 0;

@@ -126,8 +126,8 @@ class Machine final : public Executor {
     /// The execution, a line a step.
     std::string describe() const;
     /// For the watchdog: something visible happened since.
-    std::uint64_t progress() const { return steps_ + depth_; }
-    const void* last_pc() const { return last_pc_; }
+    std::uint64_t progress() const override { return steps_ + depth_; }
+    const void* last_pc() const override { return last_pc_; }
 
     // --- for the interface: on a task's stack
     // -------------------------------------------------------

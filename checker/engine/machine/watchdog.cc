@@ -4,14 +4,14 @@
 #include <csignal>
 #include <cstdint>
 
-#include "engine/machine/machine.hpp"
+#include "engine/machine/executor.hpp"
 
 namespace surefoot::checker::engine {
 namespace {
 
 constexpr int kTicks = 4;  // of half a second
 
-Machine* watched = nullptr;
+Executor* watched = nullptr;
 std::uint64_t progress = 0;
 int idle_ticks = 0;
 
@@ -35,7 +35,7 @@ void set_timer(int milliseconds) {
 
 }  // namespace
 
-Watchdog::Watchdog(Machine& machine) {
+Watchdog::Watchdog(Executor& machine) {
     watched = &machine;
     idle_ticks = 0;
     struct sigaction action{};

@@ -4,12 +4,12 @@
 
 namespace surefoot::checker::engine {
 
-class Machine;
+class Executor;
 
 /// While it lives, such a program fails after some seconds of processor time.
 class Watchdog {
   public:
-    explicit Watchdog(Machine& machine);
+    explicit Watchdog(Executor& machine);
     ~Watchdog();
     Watchdog(const Watchdog&) = delete;
     Watchdog& operator=(const Watchdog&) = delete;

@@ -49,6 +49,9 @@ void Memory::reset() {
 }
 
 Address Memory::alloc(unsigned number, std::size_t bytes, std::size_t align, const Point& made) {
+    Region& region = regions_[number];
+    // Before they are rounded up: near the largest number that gives a small one.
+    if (bytes > region.bytes || align > region.bytes) return 0;
     Block block{.bytes = (std::max<std::size_t>(bytes, 1) + kGrain - 1) / kGrain * kGrain,
                 .made = made,
                 .made_in_setup = number == 0};
@@ -62,7 +65,6 @@ Address Memory::alloc(unsigned number, std::size_t bytes, std::size_t align, con
         free_.erase(free_.begin() + static_cast<std::ptrdiff_t>(i));
         return give_out(block);
     }
-    Region& region = regions_[number];
     const std::size_t at = (region.begin + region.used + align - 1) / align * align;
     if (at + block.bytes > region.begin + region.bytes) return 0;
     region.used = at + block.bytes - region.begin;

@@ -169,6 +169,8 @@ bool Machine::go_on() {
 /// Runs the task up to its next operation.
 void Machine::catch_up(Task& task) {
     if (!task.answered) return;
+    ++resumed_;
+    last_pc_ = task.op != nullptr ? task.op->pc : nullptr;
     task.answered = false;
     task.op = nullptr;
     current_ = &task;

@@ -47,6 +47,8 @@ class Machine final : public Executor {
     std::uint64_t identity(unsigned task) const;
 
     bool running() const override { return running_; }
+    std::uint64_t progress() const override { return resumed_; }
+    const void* last_pc() const override { return last_pc_; }
     std::uint64_t load(Op& op) override;
     void store(Op& op) override;
     std::uint64_t modify(Op& op) override;
@@ -210,6 +212,8 @@ class Machine final : public Executor {
     std::string message_;
     const void* place_ = nullptr;
     std::uint64_t steps_ = 0;
+    std::uint64_t resumed_ = 0;  // tasks, in all executions
+    const void* last_pc_ = nullptr;
     sfc_switch_hook hook_ = nullptr;
     void* hook_context_ = nullptr;
 };

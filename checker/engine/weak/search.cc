@@ -5,6 +5,7 @@
 #include "engine/abi.hpp"
 #include "engine/jobs.hpp"
 #include "engine/machine/hash.hpp"
+#include "engine/machine/watchdog.hpp"
 #include "engine/weak/machine.hpp"
 
 namespace surefoot::checker::engine::weak {
@@ -62,6 +63,7 @@ class Search {
 
   private:
     void explore(std::vector<Graph> left) {
+        const Watchdog watchdog(machine_);
         const std::uint64_t steps_before = machine_.steps();
         const std::uint64_t between_parts = options_.executions_between_parts != 0
                                                 ? options_.executions_between_parts
