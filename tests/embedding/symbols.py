@@ -15,8 +15,10 @@ OURS = re.compile(r"sf_\w+$|(.* (for|to) )?surefoot::")
 # Storage that may change: data of every kind, common, and what the linker merges (u, V).
 MUTABLE = set("bBdDsSgGCuV")
 NAMED = {
-    # Threads take their slot number from it: liburcu's registry apart, the one process-wide word.
+    # Threads take their slot number from it.
     r"surefoot::native::sync::\(anonymous namespace\)::slots_taken",
+    # What waits for a grace period: RCU's readers are the process's, by liburcu's registry.
+    r"surefoot::native::sync::\(anonymous namespace\)::callbacks",
     # Per thread: that number, what gives it back at the thread's end, and (with the lock
     # validator) which locks the thread holds.
     r"surefoot::native::sync::this_thread_slot_value",
