@@ -322,11 +322,14 @@ TEST(Wrong, allocation_without_end) {
 }
 
 TEST(Wrong, an_allocation_of_nearly_all_addresses) {
+    struct Size {
+        std::size_t bytes, align;
+    };
     for (const Model model : {Model::sc, Model::weak})
-        for (const auto& [bytes, align] : {std::pair{SIZE_MAX, std::size_t{16}}, {16, SIZE_MAX}})
+        for (const Size size : {Size{SIZE_MAX, 16}, Size{16, SIZE_MAX}})
             expect_wrong(
-                [bytes = bytes, align = align](Program& program) {
-                    program.spawn([=] { sfc_alloc(bytes, align, nullptr); });
+                [size](Program& program) {
+                    program.spawn([size] { sfc_alloc(size.bytes, size.align, nullptr); });
                 },
                 "arena is full", {.model = model});
 }
