@@ -45,28 +45,8 @@ void Machine::reset() {
     tables_.new_execution();
     shadow_.new_execution();
     memory_.reset();
-    depth_ = 0;
-    std::fill_n(last_, procs_, 0);
-    for (unsigned i = 0; i < task_count_; ++i)
-        tasks_[i] = Task{};
-    for (Cpu& cpu : cpus_) {
-        if (!cpu.used) continue;
-        cpu.used = cpu.has_irq = cpu.in_irq = false;
-        cpu.issued = cpu.head = cpu.tail = 0;
-        cpu.pending.clear();
-        cpu.invalidations.clear();
-        cpu.last_irq = cpu.last_send = 0;
-    }
-    task_count_ = 0;
-    active_ = 0;
-    made_.clear();
-    names_.clear();
-    notes_.clear();
-    windows_.clear();
-    setup_children_ = 0;
-    tickets_.clear();
-    graces_.clear();
-    last_pc_ = nullptr;
+    static const ExecutionState kNothing;
+    ExecutionState::operator=(kNothing);
     failure_.happened = false;
     outcome_.clear();
 }
@@ -570,6 +550,7 @@ unsigned Machine::add_task(unsigned parent, unsigned child, void (*body)(void*),
     const unsigned number = task_count_++;
     if (!on.used) {
         on.used = true;
+        cpus_end_ = std::max(cpus_end_, cpu + 1);
         on.owner = static_cast<std::uint8_t>(number);
         if (buffered()) {
             on.drain = static_cast<std::uint8_t>(proc_for(kBuffers, cpu));
