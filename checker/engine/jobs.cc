@@ -96,6 +96,7 @@ void Jobs::be_part(int to, double share, const std::function<void()>& explore) {
     for (const Part& part : parts_)
         close(part.from);
     parts_.clear();
+    if (up_ >= 0) close(up_);
     up_ = to;
     tally_.begin_part(share);
     try {
@@ -122,7 +123,8 @@ void Jobs::listen() {
     if (!parts_.empty()) hear(0);
 }
 
-/// Meanwhile another process may have this one's job.
+/// Meanwhile another process may have this one's job. The one that has it now may be a part that
+/// cannot end before it is heard.
 void Jobs::wait(std::uint32_t depth) {
     if (!any(depth)) return;
     give_back();
@@ -130,17 +132,18 @@ void Jobs::wait(std::uint32_t depth) {
         hear(kMillisecondsBetweenReports);
         tally_.show_progress();
     }
-    pollfd job{free_[0], POLLIN, 0};
     while (!take())
-        poll(&job, 1, kForEver);
+        hear(kForEver, free_[0]);
 }
 
-void Jobs::hear(int milliseconds) {
+/// @param other  what ends the waiting, too, or -1, which poll() leaves out
+void Jobs::hear(int milliseconds, int other) {
     std::vector<pollfd> from;
     for (const Part& part : parts_)
         from.push_back({part.from, POLLIN, 0});
+    from.push_back({other, POLLIN, 0});
     if (poll(from.data(), from.size(), milliseconds) <= 0) return;
-    for (std::size_t i = from.size(); i-- > 0;) {
+    for (std::size_t i = parts_.size(); i-- > 0;) {
         if (from[i].revents == 0 || hear_from(parts_[i])) continue;
         close(parts_[i].from);
         waitpid(parts_[i].process, nullptr, 0);

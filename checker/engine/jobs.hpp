@@ -54,7 +54,7 @@ class Jobs {
 
     [[noreturn]] void be_part(int to, double share, const std::function<void()>& explore);
     bool any(std::uint32_t depth) const;
-    void hear(int milliseconds);
+    void hear(int milliseconds, int other = -1);
     bool hear_from(const Part& part);
 
     Tally& tally_;
