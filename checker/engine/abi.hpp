@@ -4,8 +4,16 @@ namespace surefoot::checker::engine {
 
 class Executor;
 
-/// What the C interface speaks to; null outside of a search.
-void set_active_machine(Executor* machine);
-void set_flush_is_ipi(bool flush_is_ipi);
+/// While it lives, the functions of the C interface speak to that machine.
+class Activation {
+  public:
+    Activation(Executor& machine, bool flush_is_ipi);
+    ~Activation();
+    Activation(const Activation&) = delete;
+    Activation& operator=(const Activation&) = delete;
+
+    /// Whether there is one: a run is on.
+    static bool exists();
+};
 
 }  // namespace surefoot::checker::engine

@@ -8,8 +8,8 @@
 
 #include "engine/abi.hpp"
 #include "engine/jobs.hpp"
+#include "engine/machine/guard.hpp"
 #include "engine/machine/machine.hpp"
-#include "engine/machine/watchdog.hpp"
 #include "engine/search/replay.hpp"
 #include "engine/search/search.hpp"
 #include "engine/tally.hpp"
@@ -51,14 +51,12 @@ class Exploration {
           jobs_(options.replay == nullptr ? options.jobs : 1, tally_) {}
 
     void run() {
-        set_active_machine(&machine_);
-        set_flush_is_ipi(options_.flush_is_ipi);
+        const Activation active(machine_, options_.flush_is_ipi);
         if (by_chance())
             sample();
         else
             search();
         tally_.close();
-        set_active_machine(nullptr);
     }
 
   private:
@@ -94,11 +92,8 @@ class Exploration {
     /// @param fixed  steps of the first execution that are given
     void explore(Search& search, std::uint32_t fixed) {
         const std::uint64_t steps_before = machine_.steps();
-        bool over = false;
-        {
-            const Watchdog watchdog(machine_);
-            over = follow(search, fixed);
-        }
+        guard_.watch();
+        const bool over = follow(search, fixed);
         tally_.publish(over ? 1 : search.explored());
         tally_.end(over && search.covers(), machine_.steps() - steps_before);
     }
@@ -182,6 +177,7 @@ class Exploration {
     const sfc_options& options_;
     Memory memory_;
     Machine machine_;
+    Guard guard_{machine_};
     Tally tally_;
     Jobs jobs_;
 };
@@ -272,6 +268,7 @@ extern "C" void sfc_run(const sfc_program* program, const sfc_options* options,
         result->verdict = SFC_WRONG;
         std::snprintf(result->message, sizeof result->message, "%s", why);
     };
+    if (Activation::exists()) return refuse("a run inside of another one");
     const bool is_weak = options->model == SFC_WEAK;
     if (is_weak && (options->strategy != SFC_EXHAUSTIVE || options->replay != nullptr))
         return refuse("the model weak has the exhaustive search alone, and no replays");

@@ -284,20 +284,6 @@ void expect_wrong(const Body& body, const std::string& words, const Options& opt
     EXPECT_NE(result.message.find(words), std::string::npos) << result.message;
 }
 
-TEST(Wrong, a_task_that_never_ends) {
-    for (const Model model : {Model::sc, Model::tso, Model::weak})
-        expect_wrong(
-            [](Program& program) {
-                auto& x = program.make<Int>();
-                program.spawn([&x] {
-                    volatile bool forever = x.load() == 0;
-                    while (forever)
-                        continue;
-                });
-            },
-            "without a visible step", {.model = model});
-}
-
 TEST(Wrong, a_task_that_steps_without_end) {
     expect_wrong(
         [](Program& program) {
@@ -342,6 +328,34 @@ TEST(Wrong, a_failure_without_words_is_one) {
 }
 
 TEST(Wrong, more_cpus_than_there_are) { expect_wrong(increments(17, 1), "more CPUs than 16"); }
+
+TEST(Wrong, more_tasks_than_there_are) {
+    const auto tasks = [](unsigned count) {
+        return [count](Program& program) {
+            for (unsigned i = 0; i < count; ++i)
+                program.spawn([] {}, nullptr, static_cast<int>(i % SFC_MAX_CPUS));
+        };
+    };
+    for (const Model model : {Model::sc, Model::tso, Model::weak}) {
+        EXPECT_EQ(check(tasks(32), {.model = model}).verdict, Verdict::holds);
+        expect_wrong(tasks(33), "more tasks than 32", {.model = model});
+        expect_wrong(tasks(100), "more tasks than 32", {.model = model});
+    }
+}
+
+TEST(Wrong, more_processes_than_there_are) {
+    // Under tso each callback of RCU has a store buffer of its own.
+    expect_wrong(
+        [](Program& program) {
+            auto& x = program.make<Ints>();
+            for (int i = 0; i < 16; ++i)
+                program.spawn([&x, i] {
+                    sfc_call_rcu(nullptr, [](void*) {}, &x, nullptr);
+                    if (i == 0) sfc_ipi(0xffff, [](void*) {}, nullptr, nullptr);
+                });
+        },
+        "more than 63 tasks, store buffers", {.model = Model::tso, .max_executions = 1000});
+}
 
 TEST(Wrong, a_program_that_depends_on_earlier_executions) {
     int executions = 0;

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/machine/fibers.hpp"
 #include "engine/machine/step.hpp"
 
 namespace surefoot::checker::engine {
@@ -24,7 +25,9 @@ class Executor {
 
     /// Whether a task runs, and not setup or finish.
     virtual bool running() const = 0;
-    /// Grows whenever a task takes a step, in all executions together.
+    /// Whether the program's own code runs, in a task, setup or finish, and not the engine.
+    virtual bool in_program() const = 0;
+    /// Grows with each execution and each step of a task.
     virtual std::uint64_t progress() const = 0;
     /// The place of the latest one.
     virtual const void* last_pc() const = 0;
@@ -77,8 +80,43 @@ class Executor {
     const std::string& outcome() const { return outcome_; }
     void tell_outcome(std::string_view bytes) { outcome_ = bytes; }
 
+    // --- for the guard: what goes wrong in the middle of the program -----------------------------
+
+    bool on_fiber() const { return switcher_.on_fiber(); }
+    /// Why a fault at that address is an overflow of a stack; empty if it is none.
+    std::string overflow(const void* address) const;
+    /// Whose code runs: a task's, setup's or finish's.
+    std::string who() const;
+    /// As fail(), from setup and finish, too: the stack is left for good.
+    [[noreturn]] void abandon(std::string message, const void* pc, bool mistake);
+
   protected:
+    static constexpr std::size_t kStackBytes = std::size_t{64} << 10;
+
+    explicit Executor(unsigned fibers) : stacks_(fibers, kStackBytes) {}
+    /// The name of the task that runs, or whose step is at hand.
+    virtual std::string running_task() const = 0;
+
+    /// Runs `setup` or `finish`, on a stack that can be left.
+    void run_alone(const char* name, void (*body)(void*), void* context);
+    bool alone() const { return alone_name_ != nullptr; }
+    /// Runs the program's code; what it throws is a failure.
+    void guarded(void (*body)(void*), void* context);
+    void start(Fiber& fiber, unsigned stack, void (*body)(void*), void* argument) {
+        fiber.start(stacks_.at(stack), stacks_.bytes(), body, argument);
+    }
+
+    Switcher switcher_;
     std::string outcome_;
+
+  private:
+    static void alone_main(void* self);
+
+    Stacks stacks_;
+    Stacks alone_stack_{1, std::size_t{1} << 20};
+    const char* alone_name_ = nullptr;  // null: neither setup nor finish runs
+    void (*alone_body_)(void*) = nullptr;
+    void* alone_context_ = nullptr;
 };
 
 }  // namespace surefoot::checker::engine

@@ -1,8 +1,11 @@
 #include "engine/machine/fibers.hpp"
 
 #include <sanitizer/asan_interface.h>
+#include <sys/mman.h>
 
 #include <boost/context/detail/fcontext.hpp>
+#include <cstdint>
+#include <stdexcept>
 
 namespace surefoot::checker::engine {
 namespace {
@@ -37,6 +40,24 @@ void entry(context::transfer_t from) {
 }
 
 }  // namespace
+
+Stacks::Stacks(unsigned count, std::size_t bytes) : count_(count), bytes_(bytes) {
+    void* const got = mmap(nullptr, count_ * stride(), PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (got == MAP_FAILED) throw std::runtime_error("no address space for the checker's stacks");
+    base_ = static_cast<char*>(got);
+    for (unsigned i = 0; i < count_; ++i)
+        if (mprotect(at(i), bytes_, PROT_READ | PROT_WRITE) != 0)
+            throw std::runtime_error("no memory for the checker's stacks");
+}
+
+Stacks::~Stacks() { munmap(base_, count_ * stride()); }
+
+bool Stacks::guards(const void* address) const {
+    const auto offset =
+        reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_);
+    return offset < count_ * stride() && offset % stride() < kGuardBytes;
+}
 
 void Fiber::start(void* stack, std::size_t bytes, void (*body)(void*), void* argument) {
     // Frames that were abandoned there have left their marks.

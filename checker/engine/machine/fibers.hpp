@@ -6,6 +6,30 @@
 
 namespace surefoot::checker::engine {
 
+/// Stacks of one size. Below each is a guard that faults when it is touched.
+class Stacks {
+  public:
+    /// Throws std::runtime_error when there is no address space.
+    Stacks(unsigned count, std::size_t bytes);
+    ~Stacks();
+    Stacks(const Stacks&) = delete;
+    Stacks& operator=(const Stacks&) = delete;
+
+    char* at(unsigned index) const { return base_ + index * stride() + kGuardBytes; }
+    std::size_t bytes() const { return bytes_; }
+    /// Whether the address is in a guard: the stack above it has overflowed.
+    bool guards(const void* address) const;
+
+  private:
+    /// As much as the frame of a function that steps over it without touching it.
+    static constexpr std::size_t kGuardBytes = std::size_t{64} << 10;
+    std::size_t stride() const { return kGuardBytes + bytes_; }
+
+    unsigned count_;
+    std::size_t bytes_;
+    char* base_;
+};
+
 /// One stack. A fiber is abandoned by starting another function on it: nothing is unwound.
 class Fiber {
   public:
@@ -32,6 +56,7 @@ class Switcher {
     [[noreturn]] void leave();
 
     Fiber* current() const { return current_; }
+    bool on_fiber() const { return current_ != nullptr && current_ != &root_; }
 
     /// First on the stack that was switched to. `context` is where `from` goes on.
     /// @param fake_stack  AddressSanitizer's, of the fiber that goes on

@@ -68,7 +68,7 @@ void Machine::handler_main(void* self) {
         Op enter{.kind = Kind::irq_enter};
         machine.step(enter);
         const Pending pending = machine.cpus_[task.cpu].handling;
-        pending.handler(pending.argument);
+        machine.guarded(pending.handler, pending.argument);
         Op leave{.kind = Kind::irq_exit, .a = pending.ticket};
         machine.step(leave);
         if (!machine.buffered()) continue;

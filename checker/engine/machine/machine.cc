@@ -21,7 +21,8 @@ void* map_lazily(std::size_t bytes) {
 }  // namespace
 
 Machine::Machine(sfc_model model, Memory& memory, Limits limits)
-    : model_(model),
+    : Executor(kMaxProcs),
+      model_(model),
       memory_(memory),
       limits_(limits),
       tables_(Memory::kBase, memory.size()),
@@ -29,13 +30,11 @@ Machine::Machine(sfc_model model, Memory& memory, Limits limits)
     // Zero beyond the width of a clock is what map_lazily() gives, and it stays so.
     trace_ = static_cast<Event*>(map_lazily((limits_.steps + 1) * sizeof(Event)));
     clocks_ = static_cast<Clock*>(map_lazily((limits_.steps + 1) * sizeof(Clock)));
-    stacks_ = static_cast<char*>(map_lazily(kMaxProcs * kStackBytes));
 }
 
 Machine::~Machine() {
     munmap(trace_, (limits_.steps + 1) * sizeof(Event));
     munmap(clocks_, (limits_.steps + 1) * sizeof(Clock));
-    munmap(stacks_, kMaxProcs * kStackBytes);
 }
 
 // --- one execution
@@ -55,20 +54,21 @@ int Machine::run(const sfc_program& program, Driver& driver, std::uint32_t fixed
     driver_ = &driver;
     program_ = &program;
     fixed_ = fixed;
+    ++executions_;
     reset();
-    program.setup(program.context);
+    run_alone("setup", program.setup, program.context);
     if (failure_.happened) return kFailed;
     why_left_ = kComplete;
     Fiber root;
-    root.start(stacks_ + (kMaxProcs - 1) * kStackBytes, kStackBytes, root_main, this);
-    current_ = kMaxProcs - 1;
+    start(root, kNoProc, root_main, this);
+    current_ = kNoProc;
     running_ = true;
     switcher_.enter(root);
     running_ = false;
     steps_ += depth_;
     if (why_left_ != kFailed && why_left_ != kCut) race_at_end();
     if (why_left_ == kComplete && program.finish != nullptr) {
-        program.finish(program.context);
+        run_alone("finish", program.finish, program.context);
         if (failure_.happened) return kFailed;
     }
     return why_left_;
@@ -84,7 +84,7 @@ void Machine::root_main(void* self) {
 
 void Machine::task_main(void* self) {
     Task& task = *static_cast<Task*>(self);
-    task.body(task.argument);
+    task.machine->guarded(task.body, task.argument);
     task.machine->settle();
     task.machine->end_plain_accesses(task);
     task.life = Life::ended;
@@ -96,8 +96,7 @@ void Machine::task_main(void* self) {
 void Machine::begin_task(Task& task) {
     task.starter = switcher_.current();
     task.starter_proc = current_;
-    task.fiber.start(stacks_ + task.proc * kStackBytes, kStackBytes,
-                     task.handler ? handler_main : task_main, &task);
+    start(task.fiber, task.proc, task.handler ? handler_main : task_main, &task);
     current_ = task.proc;
     if (hook_ != nullptr) hook_(task.number, task.cpu, hook_context_);
     switcher_.switch_to(task.fiber);
@@ -169,6 +168,12 @@ void Machine::wait_for_turn(Task& task) {
         if (hook_ != nullptr) hook_(task.number, task.cpu, hook_context_);
         return;
     }
+}
+
+bool Machine::in_program() const {
+    if (!running_) return alone();
+    const Task& task = tasks_[task_of(current_)];
+    return switcher_.current() == &task.fiber && task.life == Life::alive && task.op == nullptr;
 }
 
 bool Machine::can_run(unsigned proc) const {
@@ -505,10 +510,11 @@ unsigned Machine::new_proc(ProcInfo info) {
 }
 
 /// The same child of the same parent has the same process number in every execution.
+/// @return kNoProc when there are too many
 unsigned Machine::proc_for(unsigned parent, unsigned child) {
     for (const Child& known : children_)
         if (known.parent == parent && known.index == child) return known.proc;
-    if (procs_ >= kMaxProcs - 1) return kMaxProcs;
+    if (procs_ == kNoProc) return kNoProc;
     const unsigned proc = new_proc({});
     identity_[proc] = mix((parent < kMaxProcs ? identity_[parent] : parent) + child + 1);
     children_.push_back({parent, child, proc});
@@ -541,11 +547,19 @@ unsigned Machine::spawn(void (*body)(void*), void* argument, int cpu, const char
 
 unsigned Machine::add_task(unsigned parent, unsigned child, void (*body)(void*), void* argument,
                            unsigned cpu, const char* name) {
-    const unsigned proc = proc_for(parent, child);
-    if (proc == kMaxProcs || task_count_ >= kMaxTasks) {
+    if (parent != kHandlers && spawned_ == SFC_MAX_TASKS) {
         fail("more tasks than " + std::to_string(SFC_MAX_TASKS), nullptr, true);
         return 0;
     }
+    const unsigned proc = proc_for(parent, child);
+    const unsigned drain = buffered() && !cpus_[cpu].used ? proc_for(kBuffers, cpu) : 0;
+    if (proc == kNoProc || drain == kNoProc) {
+        fail("more than " + std::to_string(kNoProc) +
+                 " tasks, store buffers of CPUs and CPUs that are sent interrupts, together",
+             nullptr, true);
+        return 0;
+    }
+    if (parent != kHandlers) ++spawned_;
     Cpu& on = cpus_[cpu];
     const unsigned number = task_count_++;
     if (!on.used) {
@@ -553,7 +567,7 @@ unsigned Machine::add_task(unsigned parent, unsigned child, void (*body)(void*),
         cpus_end_ = std::max(cpus_end_, cpu + 1);
         on.owner = static_cast<std::uint8_t>(number);
         if (buffered()) {
-            on.drain = static_cast<std::uint8_t>(proc_for(kBuffers, cpu));
+            on.drain = static_cast<std::uint8_t>(drain);
             proc_info_[on.drain] = {true, static_cast<std::uint8_t>(cpu)};
             active_ |= set_of(on.drain);
             made_.push_back(on.drain);

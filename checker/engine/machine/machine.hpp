@@ -12,7 +12,6 @@
 
 #include "engine/machine/clock.hpp"
 #include "engine/machine/executor.hpp"
-#include "engine/machine/fibers.hpp"
 #include "engine/machine/state.hpp"
 #include "engine/machine/step.hpp"
 #include "engine/machine/tables.hpp"
@@ -126,8 +125,8 @@ class Machine final : public Executor, private ExecutionState {
     void forget_steps() { steps_ -= depth_; }
     /// The execution, a line a step.
     std::string describe() const;
-    /// For the watchdog: something visible happened since.
-    std::uint64_t progress() const override { return steps_ + depth_; }
+    bool in_program() const override;
+    std::uint64_t progress() const override { return executions_ + steps_ + depth_; }
     const void* last_pc() const override { return last_pc_; }
 
     // --- for the interface: on a task's stack
@@ -181,15 +180,16 @@ class Machine final : public Executor, private ExecutionState {
     Memory& memory() { return memory_; }
 
   private:
+    static constexpr unsigned kNoProc = kMaxProcs - 1;      // runs before the first step
     static constexpr int kFirstCallbackCpu = SFC_MAX_CPUS;  // and those above: one a callback
     static constexpr int kCallbackCpu = -2;                 // any of these
     // Parents of processes that no task made.
     static constexpr unsigned kSetup = kMaxProcs, kBuffers = kMaxProcs + 1,
                               kHandlers = kMaxProcs + 2;
     static constexpr std::uint32_t kIrqObject = 3u << 30;
-    static constexpr std::size_t kStackBytes = 64 * 1024;
 
     // scheduling (machine.cc)
+    std::string running_task() const override { return name_of(current_); }
     static void task_main(void* task);
     static void root_main(void* machine);
     void reset();
@@ -351,6 +351,7 @@ class Machine final : public Executor, private ExecutionState {
     std::uint32_t fixed_ = 0;
     bool fresh_ = false;
     std::uint64_t steps_ = 0;
+    std::uint64_t executions_ = 0;
     Stamp candidates_[4 * kMaxProcs + 8];
     unsigned candidate_count_ = 0;
     Stamp late_[2 * kMaxProcs + 8];
@@ -369,8 +370,6 @@ class Machine final : public Executor, private ExecutionState {
     std::vector<Child> children_;  // as found so far: process numbers outlive an execution
     std::uint64_t identity_[kMaxProcs] = {};  // of a process, whatever the order of finding them
 
-    Switcher switcher_;
-    char* stacks_ = nullptr;
     bool running_ = false;
     int why_left_ = kComplete;
     Failure failure_;

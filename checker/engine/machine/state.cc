@@ -13,6 +13,7 @@ ExecutionState& ExecutionState::operator=(const ExecutionState& other) {
     current_ = other.current_;
     std::copy_n(other.tasks_, std::max(task_count_, other.task_count_), tasks_);
     task_count_ = other.task_count_;
+    spawned_ = other.spawned_;
     setup_children_ = other.setup_children_;
     std::copy_n(other.cpus_, std::max(cpus_end_, other.cpus_end_), cpus_);
     cpus_end_ = other.cpus_end_;

@@ -143,6 +143,7 @@ struct ExecutionState {
     unsigned current_ = 0;
     Task tasks_[kMaxTasks];
     unsigned task_count_ = 0;
+    unsigned spawned_ = 0;  // of those, tasks of the program and callbacks
     unsigned setup_children_ = 0;
     Cpu cpus_[kMaxCpuSlots];
     unsigned cpus_end_ = 0;  // none from here on is used

@@ -1,9 +1,6 @@
 #include "engine/weak/machine.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <stdexcept>
 
 #include "engine/machine/hash.hpp"
 #include "engine/machine/values.hpp"
@@ -60,17 +57,11 @@ constexpr unsigned kSpinLimit = 200;
 }  // namespace
 
 Machine::Machine(Memory& memory, std::uint32_t most_events, bool stop_at_error)
-    : memory_(memory),
+    : Executor(SFC_MAX_TASKS + 1),
+      memory_(memory),
       shadow_(Memory::kBase, memory.size()),
       most_events_(most_events),
-      stop_at_error_(stop_at_error) {
-    void* const got = mmap(nullptr, (SFC_MAX_TASKS + 1) * kStackBytes, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (got == MAP_FAILED) throw std::runtime_error("no address space for the checker's stacks");
-    stacks_ = static_cast<char*>(got);
-}
-
-Machine::~Machine() { munmap(stacks_, (SFC_MAX_TASKS + 1) * kStackBytes); }
+      stop_at_error_(stop_at_error) {}
 
 // --- one execution ------------------------------------------------------------------------------
 
@@ -88,12 +79,13 @@ void Machine::reset() {
 }
 
 End Machine::run(const sfc_program& program, Graph graph, std::vector<Graph>& more) {
+    ++executions_;
     reset();
     graph_ = std::move(graph);
     more_ = &more;
-    program.setup(program.context);
+    run_alone("setup", program.setup, program.context);
     if (failed_) return violated();
-    scheduler_.start(stacks_ + SFC_MAX_TASKS * kStackBytes, kStackBytes, root_main, this);
+    start(scheduler_, SFC_MAX_TASKS, root_main, this);
     running_ = true;
     switcher_.enter(scheduler_);
     running_ = false;
@@ -101,19 +93,20 @@ End Machine::run(const sfc_program& program, Graph graph, std::vector<Graph>& mo
     const End how = end();
     if (how != End::complete || program.finish == nullptr) return how;
     settle_memory();
-    program.finish(program.context);
+    run_alone("finish", program.finish, program.context);
     return failed_ ? violated() : End::complete;
 }
 
 void Machine::root_main(void* self) {
     Machine& machine = *static_cast<Machine*>(self);
-    machine.schedule();
+    const auto schedule = [](void* of) { static_cast<Machine*>(of)->schedule(); };
+    machine.guarded(schedule, self);  // sfc_rmw_call() calls the program
     machine.switcher_.leave();
 }
 
 void Machine::task_main(void* self) {
     Task& task = *static_cast<Task*>(self);
-    task.body(task.argument);
+    task.machine->guarded(task.body, task.argument);
     if (task.touched) {
         // Who joins the task is to know of it.
         Op op{.kind = Kind::boundary};
@@ -234,6 +227,7 @@ void Machine::branch_back(const Event& event, std::size_t ways) {
 }
 
 Event Machine::announced(Task& task) {
+    current_ = &task;
     Event event;
     event.op = *task.op;
     event.task = task.number;
@@ -435,7 +429,7 @@ Machine::Task& Machine::add_task(unsigned parent, unsigned child, void (*body)(v
     task.body = body;
     task.argument = argument;
     task.alive = true;
-    task.fiber.start(stacks_ + number * kStackBytes, kStackBytes, task_main, &task);
+    start(task.fiber, number, task_main, &task);
     return task;
 }
 

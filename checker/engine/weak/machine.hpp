@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "engine/machine/executor.hpp"
-#include "engine/machine/fibers.hpp"
 #include "engine/memory/memory.hpp"
 #include "engine/memory/shadow.hpp"
 #include "engine/weak/graph.hpp"
@@ -29,7 +28,6 @@ enum class End : std::uint8_t {
 class Machine final : public Executor {
   public:
     Machine(Memory& memory, std::uint32_t most_events, bool stop_at_error);
-    ~Machine() override;
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
 
@@ -47,7 +45,10 @@ class Machine final : public Executor {
     std::uint64_t identity(unsigned task) const;
 
     bool running() const override { return running_; }
-    std::uint64_t progress() const override { return resumed_; }
+    bool in_program() const override {
+        return alone() || (running_ && switcher_.current() != &scheduler_);
+    }
+    std::uint64_t progress() const override { return executions_ + resumed_; }
     const void* last_pc() const override { return last_pc_; }
     std::uint64_t load(Op& op) override;
     void store(Op& op) override;
@@ -93,7 +94,6 @@ class Machine final : public Executor {
     void set_switch_hook(sfc_switch_hook hook, void* context) override;
 
   private:
-    static constexpr std::size_t kStackBytes = 64 * 1024;
     static constexpr unsigned kSetup = SFC_MAX_TASKS;  // parent of the tasks that setup spawns
 
     struct Task {
@@ -128,6 +128,7 @@ class Machine final : public Executor {
         unsigned task;
     };
 
+    std::string running_task() const override { return name_of(current_->number); }
     static void root_main(void* machine);
     static void task_main(void* task);
     static void callback_main(void* callback);
@@ -202,8 +203,6 @@ class Machine final : public Executor {
     std::vector<WordKey> words_;
     std::unordered_map<Address, std::vector<unsigned>> words_near_;  // by granule; ~ of a lock
 
-    char* stacks_;
-    Switcher switcher_;
     Fiber scheduler_;
     bool running_ = false;
     bool dead_ = false;
@@ -212,6 +211,7 @@ class Machine final : public Executor {
     std::string message_;
     const void* place_ = nullptr;
     std::uint64_t steps_ = 0;
+    std::uint64_t executions_ = 0;
     std::uint64_t resumed_ = 0;  // tasks, in all executions
     const void* last_pc_ = nullptr;
     sfc_switch_hook hook_ = nullptr;

@@ -4,8 +4,8 @@
 
 #include "engine/abi.hpp"
 #include "engine/jobs.hpp"
+#include "engine/machine/guard.hpp"
 #include "engine/machine/hash.hpp"
-#include "engine/machine/watchdog.hpp"
 #include "engine/weak/machine.hpp"
 
 namespace surefoot::checker::engine::weak {
@@ -46,8 +46,7 @@ class Search {
           jobs_(options.jobs, tally_) {}
 
     void run() {
-        set_active_machine(&machine_);
-        set_flush_is_ipi(options_.flush_is_ipi);
+        const Activation active(machine_, options_.flush_is_ipi);
         for (;;) {
             std::vector<Graph> whole(1);
             explore(std::move(whole));
@@ -58,12 +57,11 @@ class Search {
             explored_ = 0;
         }
         tally_.close();
-        set_active_machine(nullptr);
     }
 
   private:
     void explore(std::vector<Graph> left) {
-        const Watchdog watchdog(machine_);
+        guard_.watch();
         const std::uint64_t steps_before = machine_.steps();
         const std::uint64_t between_parts = options_.executions_between_parts != 0
                                                 ? options_.executions_between_parts
@@ -75,7 +73,8 @@ class Search {
             left.pop_back();
             goes_on = count(machine_.run(program_, std::move(next), left));
             explored_ += machine_.graph().share();
-            if (knew != machine_.sections_may_block() && goes_on) goes_on = tally_.stop_to_begin_anew();
+            if (knew != machine_.sections_may_block() && goes_on)
+                goes_on = tally_.stop_to_begin_anew();
             if (tally_.progress_is_due()) {
                 tally_.publish(explored_);
                 tally_.show_progress();
@@ -127,6 +126,7 @@ class Search {
     const sfc_options& options_;
     Memory memory_;
     Machine machine_;
+    Guard guard_{machine_};
     Tally tally_;
     Jobs jobs_;
     double explored_ = 0;  // of what this process is to explore

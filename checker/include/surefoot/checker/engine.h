@@ -23,10 +23,14 @@ extern "C" {
 
 enum {
     SFC_MAX_CPUS = 16,  /**< CPUs of a program; more is an error. */
-    SFC_MAX_TASKS = 32, /**< Tasks of a program, over its whole run. */
+    SFC_MAX_TASKS = 32, /**< Tasks of a program, over its whole run; so are callbacks of RCU. */
 };
 
-/* --- words, with values -------------------------------------------------------------------- */
+/* Setup, the tasks and finish of a run may call what follows. In setup and finish, words are read
+ * and written without a step, and calls that wait, take locks, or tell of accesses do nothing; they
+ * do nothing outside of a run, too. All others abort() there, with a message that names them.
+ *
+ * --- words, with values -------------------------------------------------------------------- */
 
 typedef enum sfc_order {
     SFC_RELAXED, /**< READ_ONCE, WRITE_ONCE, atomic_..._relaxed */
