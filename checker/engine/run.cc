@@ -46,7 +46,8 @@ class Exploration {
           options_(options),
           memory_(options.arena_bytes != 0 ? options.arena_bytes : kArenaBytes, options.reuse),
           machine_(options.model, memory_,
-                   Limits{options.max_steps != 0 ? options.max_steps : kSteps}),
+                   Limits{.steps = options.max_steps != 0 ? options.max_steps : kSteps,
+                          .stop_at_error = options.stop_at_error}),
           tally_(options, result),
           jobs_(options.replay == nullptr ? options.jobs : 1, tally_) {}
 
@@ -107,7 +108,8 @@ class Exploration {
             const int end = machine_.run(program_, search, fixed);
             if (!count(end)) return false;
             const bool more = search.backtrack(machine_, end, fixed);
-            if (end == kComplete && run % kRepeatEvery == 0 && !repeats()) return false;
+            const bool held = end == kComplete && !machine_.failure().happened;
+            if (held && run % kRepeatEvery == 0 && !repeats()) return false;
             if (!more) return true;
             if (tally_.progress_is_due()) {
                 tally_.publish(search.explored());
@@ -143,6 +145,7 @@ class Exploration {
     /// @return false when the search is to end
     bool count(int end) {
         tally_.longest(machine_.depth());
+        if (machine_.failure().happened && end != kRedundant) return failed();
         switch (end) {
             case kComplete:
                 return tally_.complete(options_.hash_traces ? machine_.trace_hash() : 0,

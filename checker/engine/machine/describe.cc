@@ -78,10 +78,11 @@ void Machine::note(const char* text, const void*) { notes_.push_back({depth_, cu
 std::string Machine::describe() const {
     std::string text;
     auto note = notes_.begin();
-    for (std::uint32_t i = 0; i <= depth_; ++i) {
+    const std::uint32_t end = told_depth();
+    for (std::uint32_t i = 0; i <= end; ++i) {
         for (; note != notes_.end() && note->depth == i; ++note)
             text += fmt::format("     {:<12} # {}\n", name_of(note->proc), note->text);
-        if (i == depth_) break;
+        if (i == end) break;
         const Event& event = trace_[i];
         text += fmt::format("{:>4} {:<12} {} {}\n", i + 1, name_of(event.proc),
                             engine::name_of(event.kind), detail(event, names_));

@@ -46,7 +46,6 @@ void Machine::reset() {
     memory_.reset();
     static const ExecutionState kNothing;
     ExecutionState::operator=(kNothing);
-    failure_.happened = false;
     outcome_.clear();
 }
 
@@ -67,10 +66,8 @@ int Machine::run(const sfc_program& program, Driver& driver, std::uint32_t fixed
     running_ = false;
     steps_ += depth_;
     if (why_left_ != kFailed && why_left_ != kCut) race_at_end();
-    if (why_left_ == kComplete && program.finish != nullptr) {
+    if (why_left_ == kComplete && !failure_.happened && program.finish != nullptr)
         run_alone("finish", program.finish, program.context);
-        if (failure_.happened) return kFailed;
-    }
     return why_left_;
 }
 
@@ -109,7 +106,7 @@ void Machine::return_to_starter(Task& task) {
     switcher_.switch_to(starter);
 }
 
-/// The current fiber has nothing left to do: others go on.
+/// The current fiber has nothing left to do: others go on, and never come back to it.
 void Machine::end_of_run() {
     for (;;) {
         const int next = depth_ < fixed_ ? trace_[depth_].proc : driver_->next(*this);
@@ -604,8 +601,21 @@ bool Machine::waits_for_others() const {
 }
 
 void Machine::fail(std::string message, const void* pc, bool mistake) {
-    if (!failure_.happened) failure_ = {true, mistake, std::move(message), pc};
-    if (running_) leave(kFailed);
+    if (!failure_.happened) failure_ = {true, mistake, std::move(message), pc, depth_};
+    if (!running_) return;
+    if (mistake || limits_.stop_at_error) leave(kFailed);
+    stand_still();
+}
+
+/// The running task takes no step any more.
+void Machine::stand_still() {
+    static Op never{.kind = Kind::stop};
+    Task& task = tasks_[task_of(current_)];
+    settle();
+    task.op = &never;
+    if (task.starter != nullptr) return_to_starter(task);
+    end_of_run();
+    __builtin_unreachable();
 }
 
 bool Machine::could_begin_at(std::uint32_t position, std::uint32_t depth) const {

@@ -28,7 +28,7 @@ enum Next : int {
     kStuck = -2,      // nothing can run, and some task has not ended
     kRedundant = -3,  // whatever can run was explored from here before
     kCut = -4,        // a limit
-    kFailed = -5,     // a violation, or a mistake of the program
+    kFailed = -5,     // a violation or a mistake of the program, which ended it there
 };
 
 /// Decides. One for each search strategy.
@@ -49,16 +49,11 @@ class Driver {
     virtual unsigned choose(Machine& machine, unsigned count) = 0;
 };
 
-/// Why an execution failed.
-struct Failure {
-    bool happened = false;
-    bool mistake = false;  // of the program or its use of the checker, not a violation
-    std::string message;
-    const void* pc = nullptr;
-};
-
 struct Limits {
     std::uint32_t steps = 20000;
+    /// Otherwise a task that fails stands still, and the others go on: what they do may lead to
+    /// executions in which it does not.
+    bool stop_at_error = true;
 };
 
 class Machine final : public Executor, private ExecutionState {
@@ -123,6 +118,8 @@ class Machine final : public Executor, private ExecutionState {
     std::uint64_t steps() const { return steps_; }
     /// The steps of the latest execution do not count.
     void forget_steps() { steps_ -= depth_; }
+    /// Of a failure, what comes before it; else all steps.
+    std::uint32_t told_depth() const { return failure_.happened ? failure_.depth : depth_; }
     /// The execution, a line a step.
     std::string describe() const;
     bool in_program() const override;
@@ -194,6 +191,7 @@ class Machine final : public Executor, private ExecutionState {
     static void root_main(void* machine);
     void reset();
     void leave(int why);
+    [[noreturn]] void stand_still();
     void begin_task(Task& task);
     void return_to_starter(Task& task);
     void wait_for_turn(Task& task);
@@ -372,7 +370,6 @@ class Machine final : public Executor, private ExecutionState {
 
     bool running_ = false;
     int why_left_ = kComplete;
-    Failure failure_;
 };
 
 }  // namespace surefoot::checker::engine

@@ -122,10 +122,14 @@ void Machine::plain(Address address, std::size_t size, bool write, const void* p
     if (buffered()) show_buffered(task.cpu, address, size, pc);
 }
 
-/// Leaves the execution, this stack included: it holds no memory.
+/// The task goes on, unless the execution ends here: which of the two comes later, and would stand
+/// still, is not the same in all executions that are equal otherwise.
 void Machine::report(const Finding& finding) {
-    fail(finding.message(names_, name_of(finding.earlier.at.proc), name_of(finding.later.at.proc)),
-         finding.later.at.pc);
+    std::string message =
+        finding.message(names_, name_of(finding.earlier.at.proc), name_of(finding.later.at.proc));
+    if (limits_.stop_at_error) return fail(std::move(message), finding.later.at.pc);
+    if (!failure_.happened)
+        failure_ = {true, false, std::move(message), finding.later.at.pc, depth_};
 }
 
 }  // namespace surefoot::checker::engine

@@ -23,6 +23,7 @@ ExecutionState& ExecutionState::operator=(const ExecutionState& other) {
     windows_ = other.windows_;
     names_ = other.names_;
     notes_ = other.notes_;
+    failure_ = other.failure_;
     last_pc_ = other.last_pc_;
     hook_ = other.hook_;
     hook_context_ = other.hook_context_;

@@ -4,6 +4,7 @@
 // value, so that an execution can go back to where it was.
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "engine/machine/clock.hpp"
@@ -15,6 +16,15 @@
 namespace surefoot::checker::engine {
 
 class Machine;
+
+/// Why an execution failed.
+struct Failure {
+    bool happened = false;
+    bool mistake = false;  // of the program or its use of the checker, not a violation
+    std::string message;
+    const void* pc = nullptr;
+    std::uint32_t depth = 0;  // steps before it
+};
 
 /// The machine is derived from it: its own value is the present one.
 struct ExecutionState {
@@ -154,6 +164,7 @@ struct ExecutionState {
     std::vector<Window> windows_;
     Names names_;
     std::vector<Note> notes_;
+    Failure failure_;
     const void* last_pc_ = nullptr;
     sfc_switch_hook hook_ = nullptr;
     void* hook_context_ = nullptr;

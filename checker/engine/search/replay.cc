@@ -26,7 +26,8 @@ bool take(std::string_view& text, char wanted) {
 
 std::string schedule_text(const Machine& machine) {
     std::string text;
-    for (std::uint32_t i = 0; i < machine.depth();) {
+    const std::uint32_t end = machine.told_depth();
+    for (std::uint32_t i = 0; i < end;) {
         const Event& event = machine.event(i);
         if (!text.empty()) text += ',';
         text += std::to_string(machine.ordinal_of(event.proc));
@@ -36,7 +37,7 @@ std::string schedule_text(const Machine& machine) {
             continue;
         }
         const std::uint32_t first = i;
-        while (i < machine.depth() && machine.event(i).proc == event.proc &&
+        while (i < end && machine.event(i).proc == event.proc &&
                machine.event(i).kind != Kind::choose)
             ++i;
         if (i - first > 1) text += '*' + std::to_string(i - first);
