@@ -146,10 +146,9 @@ TEST(BeyondAViolation, the_exhaustive_search_finds_what_the_bounded_one_finds) {
         EXPECT_GT(all.violations, all.complete);
         EXPECT_EQ(all.complete, bounded.complete);
         EXPECT_EQ(all.violations, bounded.violations);
-        const Result several = check(body, {.model = model,
-                                            .jobs = 3,
-                                            .executions_between_parts = 1,
-                                            .stop_at_error = false});
+        const Result several = check(
+            body,
+            {.model = model, .jobs = 3, .executions_between_parts = 1, .stop_at_error = false});
         EXPECT_EQ(several.complete, all.complete);
         EXPECT_EQ(several.violations, all.violations);
     }

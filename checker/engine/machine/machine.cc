@@ -600,8 +600,13 @@ bool Machine::waits_for_others() const {
     return true;
 }
 
-void Machine::fail(std::string message, const void* pc, bool mistake) {
+/// The words are gone when it returns: the caller may leave its stack for good.
+void Machine::book_failure(std::string message, const void* pc, bool mistake) {
     if (!failure_.happened) failure_ = {true, mistake, std::move(message), pc, depth_};
+}
+
+void Machine::fail(std::string message, const void* pc, bool mistake) {
+    book_failure(std::move(message), pc, mistake);
     if (!running_) return;
     if (mistake || limits_.stop_at_error) leave(kFailed);
     stand_still();

@@ -191,6 +191,7 @@ class Machine final : public Executor, private ExecutionState {
     static void root_main(void* machine);
     void reset();
     void leave(int why);
+    void book_failure(std::string message, const void* pc, bool mistake);
     [[noreturn]] void stand_still();
     void begin_task(Task& task);
     void return_to_starter(Task& task);

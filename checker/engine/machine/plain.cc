@@ -128,8 +128,7 @@ void Machine::report(const Finding& finding) {
     std::string message =
         finding.message(names_, name_of(finding.earlier.at.proc), name_of(finding.later.at.proc));
     if (limits_.stop_at_error) return fail(std::move(message), finding.later.at.pc);
-    if (!failure_.happened)
-        failure_ = {true, false, std::move(message), finding.later.at.pc, depth_};
+    book_failure(std::move(message), finding.later.at.pc, false);
 }
 
 }  // namespace surefoot::checker::engine
