@@ -305,6 +305,9 @@ SFC_ENTRY void* sfc_alloc(size_t size, size_t align, const void* pc) {
 SFC_ENTRY void sfc_free(void* object, const void* pc) {
     machine().free(as_address(object), SFC_CALLER(pc));
 }
+SFC_ENTRY void sfc_give_again(void* object, const void* pc) {
+    active->give_again(as_address(object), SFC_CALLER(pc));
+}
 SFC_ENTRY unsigned sfc_generation(const void* object) {
     return machine().generation(as_address(object), __builtin_return_address(0));
 }

@@ -257,6 +257,44 @@ TEST(HeapMessages, name_both_sides) {
     }
 }
 
+/// A task frees the object that the other one knows, and takes it back for something else.
+Result given_again(const Options& options) {
+    return check(
+        [](Program& program) {
+            auto& object = program.make<Object>();
+            program.spawn([&object] {
+                sfc_free(&object, place(0xf));
+                sfc_give_again(&object, place(0xa));
+                require(sfc_generation(&object) == 1, "the second owner");
+                object.word.store(1);
+            });
+            program.spawn([&object] { object.word.load(); });
+        },
+        options);
+}
+
+TEST(GivenAgain, is_the_new_owners_alone) {
+    for (const Model model : {Model::sc, Model::tso}) {
+        const Result result = given_again({.model = model, .stop_at_error = false});
+        EXPECT_EQ(result.verdict, Verdict::violated);
+        EXPECT_EQ(result.complete, 0U);  // whenever the old owner comes
+        EXPECT_NE(result.message.find("use after free"), std::string::npos) << result.message;
+    }
+}
+
+TEST(GivenAgain, is_refused_where_the_engine_reuses_and_under_weak) {
+    EXPECT_EQ(given_again({.reuse = SFC_REUSE_LIFO}).verdict, Verdict::wrong);
+    EXPECT_EQ(given_again({.model = Model::weak}).verdict, Verdict::wrong);
+}
+
+TEST(GivenAgain, was_free) {
+    const Result result = check([](Program& program) {
+        auto& object = program.make<Object>();
+        program.spawn([&object] { sfc_give_again(&object, nullptr); });
+    });
+    EXPECT_EQ(result.verdict, Verdict::wrong) << result.message;
+}
+
 /// One task publishes an object, frees it and publishes another one; who finds the same address
 /// twice takes it for the same object.
 Result aba(Model model, sfc_reuse policy) {

@@ -69,6 +69,7 @@ class Executor {
 
     virtual void* allocate(std::size_t bytes, std::size_t align, const void* pc) = 0;
     virtual void free(Address object, const void* pc) = 0;
+    virtual void give_again(Address object, const void* pc) = 0;
     virtual unsigned generation(Address object, const void* pc) = 0;
     virtual void name(Address address, std::size_t size, const char* name) = 0;
     virtual void note(const char* text, const void* pc) = 0;

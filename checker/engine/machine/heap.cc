@@ -30,6 +30,18 @@ void Machine::free(Address object, const void* pc) {
     Memory::poison(*block);
 }
 
+/// No step: the order of this with the free is kept by what the program's allocator does.
+void Machine::give_again(Address object, const void* pc) {
+    if (running_) settle();
+    Block* const block = memory_.find(object);
+    if (memory_.reuses())
+        return fail("sfc_give_again() is for memory that sfc_alloc() never reuses", pc, true);
+    if (block == nullptr || block->begin != object || !block->is_free)
+        return fail("memory is given out again that was not freed", pc, true);
+    memory_.give_again(*block, running_ ? here(current_, pc) : Point{.pc = pc}, !running_);
+    if (running_) tasks_[task_of(current_)].touched = true;
+}
+
 unsigned Machine::generation(Address object, const void* pc) {
     Op op{.kind = Kind::generation, .address = object, .pc = pc};
     if (running_ && memory_.reuses()) step(op);

@@ -160,6 +160,7 @@ class Machine final : public Executor, private ExecutionState {
                  const void* pc) override;
     void* allocate(std::size_t bytes, std::size_t align, const void* pc) override;
     void free(Address object, const void* pc) override;
+    void give_again(Address object, const void* pc) override;
     unsigned generation(Address object, const void* pc) override;
     void name(Address address, std::size_t size, const char* name) override {
         names_.add(address, size, name);

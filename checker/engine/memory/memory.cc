@@ -85,6 +85,13 @@ void Memory::free(Block& block, const Point& freed) {
     if (reuses()) free_.push_back(static_cast<std::uint32_t>(&block - blocks_.data()));
 }
 
+void Memory::give_again(Block& block, const Point& made, bool in_setup) {
+    block.is_free = false;
+    block.made = made;
+    block.made_in_setup = in_setup;
+    ++block.generation;
+}
+
 void Memory::poison(const Block& block) {
     std::memset(reinterpret_cast<void*>(block.begin), kPoison, block.bytes);
 }

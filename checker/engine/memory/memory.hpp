@@ -42,6 +42,8 @@ class Memory {
     /// @return 0 when the region is full
     Address alloc(unsigned region, std::size_t bytes, std::size_t align, const Point& made);
     void free(Block& block, const Point& freed);
+    /// Where freed memory is not given out by itself.
+    void give_again(Block& block, const Point& made, bool in_setup);
     static void poison(const Block& block);
     /// Whether freed memory is given out again.
     bool reuses() const { return reuse_ == SFC_REUSE_LIFO; }

@@ -85,6 +85,9 @@ class Machine final : public Executor {
 
     void* allocate(std::size_t bytes, std::size_t align, const void* pc) override;
     void free(Address object, const void* pc) override;
+    void give_again(Address, const void* pc) override {
+        fail("the model weak gives freed memory out no more: sfc_give_again()", pc, true);
+    }
     unsigned generation(Address, const void*) override { return 0; }
     void name(Address address, std::size_t size, const char* name) override {
         names_.add(address, size, name);

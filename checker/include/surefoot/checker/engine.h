@@ -209,6 +209,9 @@ void sfc_tlb_invalidate(uint32_t asid, uint64_t va, uint64_t va_end, const void*
  * touched, also when the access and the free are merely unordered. */
 void* sfc_alloc(size_t size, size_t align, const void* pc);
 void sfc_free(void* object, const void* pc);
+/** Gives a freed block out again, for an allocator of the program's own that decides what is reused.
+ * That it knows of the free is its own business. Not under `weak`. */
+void sfc_give_again(void* object, const void* pc);
 
 typedef enum sfc_reuse {
     SFC_REUSE_NEVER, /**< Quarantine until the execution ends. The default. */
