@@ -26,6 +26,7 @@ LAYERS = {
 }
 PUBLIC_HEADERS_FROM = 7          # the lowest layer that sees include/surefoot
 SEAM_HEADERS = {"impl/build.hpp", "impl/format.hpp"}   # of src/sync, open to every folder
+CHECKED_SEAM = "src/sync/checked/"   # what meets the checker's engine
 CHECKER_SEES_UP_TO = 0           # the checker knows base, and nothing that it checks
 
 CODE = {".cc", ".hpp", ".h", ".inl", ".c", ".S", ".def"}
@@ -197,6 +198,10 @@ class Tidy:
             if mine == "sync" or target in SEAM_HEADERS:
                 return None
             return "the seam's headers belong to src/sync"
+        if target.startswith("surefoot/checker/"):
+            if parts[0] == "src" and not name.startswith(CHECKED_SEAM):
+                return "the engine is met through src/sync only"
+            return None
         if theirs == "surefoot":
             if parts[0] == "src" and LAYERS.get(mine, 99) < PUBLIC_HEADERS_FROM:
                 return "the public headers are above this layer"
@@ -204,11 +209,9 @@ class Tidy:
         ours = theirs in LAYERS and (bracket == '"' or (self.root / "src" / target).exists())
         if ours:
             return self.judge_edge(parts[0], mine, theirs, target)
-        if theirs == "checker" and parts[0] == "src" and mine != "sync":
-            return "the engine is met through src/sync only"
         if bracket == '"' and parts[0] == "src":
             here = self.root / Path(name).parent / target
-            if not here.exists() and theirs not in ("checker", "sys"):
+            if not here.exists() and theirs != "sys":
                 return "no such header here; other folders are named from src/"
         return None
 

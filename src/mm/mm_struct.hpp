@@ -66,7 +66,7 @@ struct MmDeleter {
 };
 using MmPtr = std::unique_ptr<Mm, MmDeleter>;
 
-class Mm {
+class Mm : public sync::SharedObject {
 public:
     /// An empty address space. Fails: nomem.
     static Result<MmPtr> create(System& system, const MmOptions& options);

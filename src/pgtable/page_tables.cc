@@ -4,12 +4,16 @@
 #include <utility>
 
 namespace surefoot::inline SF_BUILD::pgtable {
+
+using sync::holds;
+using sync::Rule;
+
 namespace {
 
 #ifdef SF_RELEASE
 constexpr bool kQuarantineFreed = false;
 #else
-constexpr bool kQuarantineFreed = true;
+constexpr bool kQuarantineFreed = !sync::kWatchesFreeMemory;
 #endif
 constexpr int kTablePoison = 0x6b;
 
@@ -21,6 +25,7 @@ DeferredTables::~DeferredTables() {
 }
 
 void DeferredTables::retire(Pfn first, Pfn last) {
+    if (!holds<Rule::tables_wait_for_grace_period>()) return free_list(first);
     sync::Guard guard(lock_);
     if (in_flight_) {
         frames_.arena().frame(last).next.set(arriving_);

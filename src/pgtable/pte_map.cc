@@ -1,6 +1,10 @@
 #include "pgtable/pte_map.hpp"
 
 namespace surefoot::inline SF_BUILD::pgtable {
+
+using sync::holds;
+using sync::Rule;
+
 namespace {
 
 /// Makes an empty map without entering RCU.
@@ -16,7 +20,7 @@ PteMapLocked::PteMapLocked(const PageTables& tables, const PmdSlot& pmd, VmaStab
         table_frame().lock.lock(sync::LockId::ptl);
         // The remover clears the PMD entry while it holds this lock, so that we see it (M11).
         const pmd_t now = pmd.load();
-        if (now == seen()) return;
+        if (now == seen() || !holds<Rule::map_lock_rechecks_pmd>()) return;
         table_frame().lock.unlock(sync::LockId::ptl);
         go_by(now);
     }

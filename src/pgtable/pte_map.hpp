@@ -106,7 +106,8 @@ class [[nodiscard]] PteMapLocked : public PteMap {
     void install(VirtAddr va, pte_t entry, MayInstall) {
         assert_may_install();
         SlotRw<PtLevel::pte> slot(word(va));
-        SF_DEBUG_ASSERT(Format::is_none(slot.load()));
+        SF_DEBUG_ASSERT(Format::is_none(slot.load()) ||
+                        !sync::holds<sync::Rule::fault_rechecks_none>());
         SF_DEBUG_ASSERT(!Format::is_none(entry));
         slot.set(entry);
     }

@@ -1,6 +1,10 @@
 #include "pgtable/walk.hpp"
 
 namespace surefoot::inline SF_BUILD::pgtable {
+
+using sync::holds;
+using sync::Rule;
+
 namespace {
 
 /// Calls `step` with the root table and its level as a constant.
@@ -44,7 +48,7 @@ Result<void> link_upper(PageTables& tables, sync::Atomic<std::uint64_t>& word) {
     {
         sync::Guard guard(tables.page_table_lock);
         SlotRw<L> slot(word);
-        if (Format::is_none(slot.load())) {
+        if (Format::is_none(slot.load()) || !holds<Rule::table_install_rechecks_none>()) {
             tables.count_linked();
             slot.set(Format::template make_table<L>(table));
             return {};
@@ -86,7 +90,9 @@ Result<PmdSlot> pmd_alloc(PageTables& tables, VirtAddr va, MayInstall) {
 bool pmd_install(PageTables& tables, const PmdSlot& pmd, Pfn table, MayInstall) {
     assert_may_install();
     PmdLock lock(pmd);
-    if (!Format::is_none(lock.slot().load())) return false;
+    if (!Format::is_none(lock.slot().load()) && holds<Rule::table_install_rechecks_none>()) {
+        return false;
+    }
     tables.count_linked();
     // The table's zeroes and its lock come before its address: release in set (M1).
     lock.slot().set(Format::make_table<PtLevel::pmd>(table));

@@ -98,6 +98,8 @@ Pfn FrameAllocator::take_counted_block(unsigned order) {
 Pfn FrameAllocator::prepare(Pfn pfn, unsigned order, Fill fill) {
     Frame& frame = arena_.frame(pfn);
     if (kPoisonFreed) SF_ASSERT(poison_intact(pfn, order));
+    for (std::uint32_t i = 0; i < block_frames(order); ++i)
+        sync::mark_in_use(arena_.address(pfn + i));
     frame.set_kind(0, order);
     frame.mapcount.store(0, Order::relaxed);
     frame.refcount.set(1);
@@ -110,7 +112,7 @@ Pfn FrameAllocator::prepare(Pfn pfn, unsigned order, Fill fill) {
 void FrameAllocator::free(Pfn pfn) {
     const unsigned order = arena_.frame(pfn).order();
     arena_.frame(pfn).refcount.set(0);
-    if (kPoisonFreed) poison(pfn, order);
+    retire(pfn, order);
     if (order > 0) {
         sync::Guard guard(zone_);
         blocks_in_use_ -= block_frames(order);
@@ -137,7 +139,7 @@ void FrameAllocator::put_all(std::span<const std::uint32_t> pfns) {
         Frame& frame = arena_.frame(pfn);
         if (!frame.refcount.dec_and_test(1)) continue;
         SF_DEBUG_ASSERT(frame.order() == 0);
-        if (kPoisonFreed) poison(pfn, 0);
+        retire(pfn, 0);
         give_cached(mine, pfn);
     }
 }
@@ -247,6 +249,12 @@ void FrameAllocator::list_remove(Pfn pfn, unsigned order) {
         lists_[order] = next;
     }
     frame.set_kind(0, order);
+}
+
+void FrameAllocator::retire(Pfn pfn, unsigned order) {
+    for (std::uint32_t i = 0; i < block_frames(order); ++i)
+        sync::mark_free(arena_.address(pfn + i));
+    if (kPoisonFreed) poison(pfn, order);
 }
 
 void FrameAllocator::poison(Pfn pfn, unsigned order) {

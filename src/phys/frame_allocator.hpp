@@ -87,6 +87,8 @@ class FrameAllocator {
     Pfn carve() SF_MUST_HOLD(zone_);
     void list_add(Pfn pfn, unsigned order) SF_MUST_HOLD(zone_);
     void list_remove(Pfn pfn, unsigned order) SF_MUST_HOLD(zone_);
+    /// Whoever touches the frames from here on is wrong.
+    void retire(Pfn pfn, unsigned order);
     void poison(Pfn pfn, unsigned order);
     bool poison_intact(Pfn pfn, unsigned order) const;
 

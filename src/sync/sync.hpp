@@ -6,6 +6,8 @@
 //   impl/atomic.hpp        Atomic<T>, fence, cpu_relax, Shared<T>
 //   impl/lock_words.hpp    WordLock, RwWord
 //   impl/object_cache.hpp  ObjectCache<T>: type-stable objects
+//   impl/memory.hpp        SharedObject; marks for memory that is in use, or free
+//   impl/rules.hpp         holds<Rule>(): whether a step of the protocol is taken
 //   impl/rcu.hpp           RcuHead, rcu_defer, rcu_synchronize, rcu_barrier
 //   impl/thread.hpp        Thread, thread slots
 //
@@ -15,7 +17,9 @@
 // Natively the "spin" locks block: they are small futex locks. The names keep Linux's classes.
 
 #include "impl/atomic.hpp"
+#include "impl/memory.hpp"
 #include "impl/object_cache.hpp"
+#include "impl/rules.hpp"
 #include "impl/thread.hpp"
 #include "sync/concepts.hpp"
 #include "sync/fail_plan.hpp"
@@ -27,3 +31,4 @@
 #include "sync/per_slot.hpp"
 #include "sync/rcu.hpp"
 #include "sync/ref_count.hpp"
+#include "sync/rules.hpp"

@@ -4,8 +4,10 @@
 
 namespace surefoot::inline SF_BUILD::vma {
 
+using sync::holds;
 using sync::LockId;
 using sync::Order;
+using sync::Rule;
 namespace lockdep = sync::lockdep;
 
 VmaAccess::Raised VmaAccess::raise(Vma& vma) {
@@ -38,7 +40,7 @@ bool VmaAccess::exclude(Vma& vma, std::uint32_t rest) {
     } while (!vma.refcnt_.compare_exchange(seen, seen + kExcludeReaders, Order::acquire,
                                            Order::relaxed));
     seen += kExcludeReaders;
-    while (seen != kExcludeReaders + rest) {
+    while (seen != kExcludeReaders + rest && holds<Rule::vma_write_waits_for_readers>()) {
         vma.refcnt_.wait(seen, Order::relaxed);
         seen = vma.refcnt_.load(Order::acquire);
     }
@@ -104,7 +106,8 @@ std::optional<VmaReadOutcome> start_read(VmaSpace& space, VirtAddr va, Vma*& loc
     VmaReadOutcome outcome = VmaReadOutcome::locked;
     if (vma->space() != &space) {
         outcome = VmaReadOutcome::foreign;
-    } else if (VmaAccess::lock_seq(*vma) == VmaAccess::mm_lock_seq_acquire(space)) {
+    } else if (VmaAccess::lock_seq(*vma) == VmaAccess::mm_lock_seq_acquire(space) &&
+               holds<Rule::vma_read_rechecks_sequence>()) {
         outcome = VmaReadOutcome::raced_writer;
     } else if (!vma->contains(va)) {
         outcome = VmaReadOutcome::moved;

@@ -1,5 +1,7 @@
 # Links OBJECT with LIBRARY; fails unless the link fails exactly when it MIXES the builds.
-execute_process(COMMAND ${COMPILER} ${FLAGS} ${OBJECT} ${LIBRARY} -lurcu-bp -pthread -o ${OUTPUT}
+execute_process(
+    COMMAND ${COMPILER} ${FLAGS} ${OBJECT} ${LIBRARY} ${CHECKER}
+        -lurcu-bp -lboost_context -lfmt -pthread -o ${OUTPUT}
     RESULT_VARIABLE status ERROR_VARIABLE errors)
 if(NOT MIXES AND NOT status EQUAL 0)
     message(FATAL_ERROR "must link, but:\n${errors}")

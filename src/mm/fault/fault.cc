@@ -15,6 +15,8 @@ using pgtable::PteMapRcu;
 using pgtable::PteMapRw;
 using phys::Frame;
 using phys::FrameFlags;
+using sync::holds;
+using sync::Rule;
 using vma::VmaFlag;
 
 pte_t make_pte(Pfn frame, arch::LeafBits bits) {
@@ -105,7 +107,9 @@ FaultOutcome install_page(const Fault& f, const PmdSlot& pmd, PendingPage& page,
     PteMapLocked map(f.mm.tables, pmd, f.right);
     if (!map) return lost(f, Event::fault_lost_table);
     const std::uint32_t pages = page.pages();
-    if (count_none(map, f.va, pages) < pages) return lost(f, Event::fault_lost_entry);
+    if (count_none(map, f.va, pages) < pages && holds<Rule::fault_rechecks_none>()) {
+        return lost(f, Event::fault_lost_entry);
+    }
     const Pfn first = page.pfn();
     page.mapped();
     for (std::uint32_t i = 0; i < pages; ++i) {
@@ -154,7 +158,9 @@ FaultOutcome map_zero_page(const Fault& f, const PmdSlot& pmd) {
     bits.special = true;
     PteMapLocked map(f.mm.tables, pmd, f.right);
     if (!map) return lost(f, Event::fault_lost_table);
-    if (!Format::is_none(map.load(f.va))) return lost(f, Event::fault_lost_entry);
+    if (!Format::is_none(map.load(f.va)) && holds<Rule::fault_rechecks_none>()) {
+        return lost(f, Event::fault_lost_entry);
+    }
     map.install(f.va, make_pte(f.mm.system.zero_page(), bits), f.right);
     f.mm.count(Event::fault_zero_page);
     return FaultOutcome::handled;
@@ -298,7 +304,7 @@ FaultOutcome prepare_anon_vma(Mm& mm, Vma& vma, const vma::MmapHeld& mmap) {
         vma::RmapWriteGuard rmap(*anon_vma);
         // Two faults in one VMA: the first sets it.
         sync::Guard lock(mm.tables.page_table_lock);
-        if (vma.anon_vma() == nullptr) {
+        if (vma.anon_vma() == nullptr || !holds<Rule::anon_vma_set_once>()) {
             if (fresh == nullptr) anon_vma->get();
             vma.set_anon_vma(anon_vma, 1);
             used = true;

@@ -21,48 +21,40 @@ class Atomic {
     T load(Order order) const { return engine::load(cell_, order); }
     void store(T value, Order order) { engine::store(cell_, value, order); }
     T exchange(T value, Order order) {
-        return engine::read_modify_write(cell_, order, [=](T) { return value; });
+        return engine::read_modify_write(cell_, SFC_XCHG, value, order);
     }
 
     /// Strong. On failure `expected` holds the value that was found.
-    bool compare_exchange(T& expected, T desired, Order success, Order /*failure*/) {
+    bool compare_exchange(T& expected, T desired, Order success, Order failure) {
         const T wanted = expected;
-        expected = engine::read_modify_write(
-            cell_, success, [=](T before) { return before == wanted ? desired : before; });
-        return expected == wanted;
+        expected = engine::compare_exchange(cell_, wanted, desired, success, failure);
+        return engine::to_bits(expected) == engine::to_bits(wanted);
     }
 
     /// These return the value before.
     T fetch_add(T n, Order order)
         requires std::integral<T>
     {
-        return engine::read_modify_write(cell_, order,
-                                         [=](T before) { return static_cast<T>(before + n); });
+        return engine::read_modify_write(cell_, SFC_ADD, n, order);
     }
     T fetch_sub(T n, Order order)
         requires std::integral<T>
     {
-        return engine::read_modify_write(cell_, order,
-                                         [=](T before) { return static_cast<T>(before - n); });
+        return engine::read_modify_write(cell_, SFC_SUB, n, order);
     }
     T fetch_or(T bits, Order order)
         requires std::integral<T>
     {
-        return engine::read_modify_write(cell_, order,
-                                         [=](T before) { return static_cast<T>(before | bits); });
+        return engine::read_modify_write(cell_, SFC_OR, bits, order);
     }
     T fetch_and(T bits, Order order)
         requires std::integral<T>
     {
-        return engine::read_modify_write(cell_, order,
-                                         [=](T before) { return static_cast<T>(before & bits); });
+        return engine::read_modify_write(cell_, SFC_AND, bits, order);
     }
 
     /// Blocks while the value is `old`; returns when it was seen to be another one.
-    void wait(T old, Order order) const {
-        while (load(order) == old)
-            engine::block_on(&cell_);
-    }
+    void wait(T old, Order order) const { engine::wait_while(cell_, old, order); }
     // Whoever sleeps is woken by the store itself.
     void notify_one() {}
     void notify_all() {}
@@ -76,10 +68,9 @@ inline void cpu_relax() {}
 
 inline void fence(Order order) { engine::fence(order); }
 
-/// Copies bytes that a guest may be writing at the same time: the race is the guest's own.
+/// Copies bytes that a guest may be writing at the same time: the race is the guest's own, and no
+/// finding.
 inline void copy_racy(void* to, const void* from, std::size_t bytes) {
-    engine::access(from, bytes, engine::Access::plain_read, Order::relaxed);
-    engine::access(to, bytes, engine::Access::plain_write, Order::relaxed);
     std::memcpy(to, from, bytes);
 }
 
@@ -94,11 +85,11 @@ class Shared {
     Shared& operator=(const Shared&) = delete;
 
     const T& get() const {
-        engine::access(&value_, sizeof value_, engine::Access::plain_read, Order::relaxed);
+        if (engine::in_task()) sfc_plain_read(&value_, sizeof value_, nullptr);
         return value_;
     }
     void set(T value) {
-        engine::access(&value_, sizeof value_, engine::Access::plain_write, Order::relaxed);
+        if (engine::in_task()) sfc_plain_write(&value_, sizeof value_, nullptr);
         value_ = std::move(value);
     }
 

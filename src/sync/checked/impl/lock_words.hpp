@@ -6,11 +6,13 @@
 
 namespace surefoot::inline SF_BUILD::sync {
 
+/// Released by a plain store, as Linux's spinlock is and as the native word need not be: what rests
+/// on more order than that is found.
 class WordLock {
   public:
-    void lock() { engine::lock(state_); }
-    bool try_lock() { return engine::try_lock(state_); }
-    void unlock() { engine::unlock(state_); }
+    void lock() { engine::lock(state_, SFC_LOCK_SPIN); }
+    bool try_lock() { return engine::try_lock(state_, SFC_LOCK_SPIN); }
+    void unlock() { engine::unlock(state_, SFC_LOCK_SPIN); }
 
   private:
     engine::LockState state_;
@@ -18,13 +20,13 @@ class WordLock {
 
 class RwWord {
   public:
-    bool try_lock_shared() { return engine::try_lock_shared(state_); }
-    void lock_shared() { engine::lock_shared(state_); }
-    void unlock_shared() { engine::unlock_shared(state_); }
-    bool try_lock() { return engine::try_lock(state_); }
-    void lock() { engine::lock(state_); }
-    void unlock() { engine::unlock(state_); }
-    void downgrade() { engine::downgrade(state_); }
+    bool try_lock_shared() { return engine::try_lock_shared(state_, SFC_LOCK_SLEEP); }
+    void lock_shared() { engine::lock_shared(state_, SFC_LOCK_SLEEP); }
+    void unlock_shared() { engine::unlock_shared(state_, SFC_LOCK_SLEEP); }
+    bool try_lock() { return engine::try_lock(state_, SFC_LOCK_SLEEP); }
+    void lock() { engine::lock(state_, SFC_LOCK_SLEEP); }
+    void unlock() { engine::unlock(state_, SFC_LOCK_SLEEP); }
+    void downgrade() { engine::downgrade(state_, SFC_LOCK_SLEEP); }
 
   private:
     engine::LockState state_;

@@ -36,7 +36,7 @@ inline void rcu_synchronize() {
 /// Waits until every callback that was deferred before has run.
 inline void rcu_barrier() {
     lockdep::assert_may_sleep();
-    engine::grace_period();
+    engine::barrier();
 }
 
 }  // namespace surefoot::inline SF_BUILD::sync

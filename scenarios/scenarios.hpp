@@ -1,0 +1,9 @@
+#pragma once
+
+#include "scenario.hpp"
+
+namespace surefoot::scenarios {
+
+std::span<const Scenario> mm_scenarios();
+
+}  // namespace surefoot::scenarios
