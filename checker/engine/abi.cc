@@ -85,6 +85,8 @@ void unlock_step(Kind kind, const void* lock, sfc_lock_kind sort, const void* pc
 
 using namespace surefoot::checker::engine;
 
+SFC_ENTRY const void* sfc_here(void) { return __builtin_return_address(0); }
+
 // --- words
 // ----------------------------------------------------------------------------------------
 

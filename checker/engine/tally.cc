@@ -8,6 +8,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "engine/memory/names.hpp"
+
 namespace surefoot::checker::engine {
 namespace {
 
@@ -124,11 +126,7 @@ void Tally::forget() {
 
 void Tally::tell(const Discovery& found) {
     copy_text(result_.message, found.message);
-    if (found.pc == nullptr) {
-        result_.place[0] = '\0';
-        return;
-    }
-    std::snprintf(result_.place, sizeof result_.place, "%p", found.pc);
+    copy_text(result_.place, text_of(found.pc));
 }
 
 // --- how far it is ------------------------------------------------------------------------------

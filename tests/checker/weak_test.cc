@@ -59,6 +59,8 @@ TEST(Weak, two_locks_in_both_orders_deadlock) {
     };
     const auto body = [](Program& program) {
         auto& locks = program.make<Locks>();
+        sfc_name(&locks.a, sizeof locks.a, "a");
+        sfc_name(&locks.b, sizeof locks.b, "b");
         const auto both = [](Mutex& first, Mutex& second) {
             first.lock();
             second.lock();
@@ -70,7 +72,9 @@ TEST(Weak, two_locks_in_both_orders_deadlock) {
     };
     const Result error = check(body, {.model = Model::weak});
     EXPECT_EQ(error.verdict, Verdict::violated);
-    EXPECT_EQ(error.message, "deadlock: one waits for a lock, other waits for a lock");
+    EXPECT_EQ(
+        error.message,
+        "deadlock: one waits for lock b (held by other), other waits for lock a (held by one)");
     const Result counted = check(body, {.model = Model::weak, .deadlock_is_error = false});
     EXPECT_EQ(counted.complete, 2U);
     EXPECT_EQ(counted.blocked, 1U);
@@ -82,7 +86,7 @@ TEST(Weak, an_await_that_nobody_answers_deadlocks_once) {
         program.spawn([&words] { words.x.store(1); });
         program.spawn([&words] { words.x.store(2); });
     };
-    EXPECT_EQ(run(body).message, "deadlock: waiter waits for a value");
+    EXPECT_EQ(run(body).message, "deadlock: waiter waits for a value of 0x550000000000");
     // The last store is the one or the other.
     EXPECT_EQ(run(body, {.deadlock_is_error = false}).blocked, 2U);
 }

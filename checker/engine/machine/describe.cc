@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
+#include <string_view>
 
 #include "engine/machine/machine.hpp"
 
@@ -53,13 +55,19 @@ constexpr const char* kNames[] = {"step",
                                   "drained"};
 static_assert(std::size(kNames) == static_cast<std::size_t>(Kind::drain) + 1);
 
-std::string detail(const Event& event, const Names& names) {
-    if (event.address == 0) return event.kind == Kind::choose ? std::to_string(event.value) : "";
+std::string detail_of_access(const Event& event, const Names& names) {
     const std::string name = names.of(event.address);
     if (event.size == 0) return name;
     if (event.effect.first.mode == Mode::read)
         return fmt::format("{} reads {:#x}", name, event.before);
     return fmt::format("{} {:#x} -> {:#x}", name, event.before, event.value);
+}
+
+std::string list_of(std::uint64_t cpus) {
+    std::string list;
+    for (; cpus != 0; cpus &= cpus - 1)
+        list += fmt::format("{}{}", list.empty() ? "" : ", ", __builtin_ctzll(cpus));
+    return list;
 }
 
 }  // namespace
@@ -69,8 +77,14 @@ const char* name_of(Kind kind) { return kNames[static_cast<int>(kind)]; }
 std::string Machine::name_of(unsigned proc) const {
     const ProcInfo& info = proc_info_[proc];
     if (info.drain) return fmt::format("CPU {}", info.index);
-    const char* const name = tasks_[info.index].name;
-    return name != nullptr ? name : fmt::format("task {}", info.index);
+    const Task& task = tasks_[info.index];
+    if (task.handler) return fmt::format("irq of CPU {}", task.cpu);
+    if (task.name == nullptr) return fmt::format("task {}", task.number);
+    const auto has_its_name = [&](const Task& other) {
+        return other.name != nullptr && std::string_view(other.name) == task.name;
+    };
+    const bool unique = std::count_if(tasks_, tasks_ + task_count_, has_its_name) == 1;
+    return unique ? task.name : fmt::format("{} (task {})", task.name, task.number);
 }
 
 void Machine::note(const char* text, const void*) { notes_.push_back({depth_, current_, text}); }
@@ -84,10 +98,24 @@ std::string Machine::describe() const {
             text += fmt::format("     {:<12} # {}\n", name_of(note->proc), note->text);
         if (i == end) break;
         const Event& event = trace_[i];
-        text += fmt::format("{:>4} {:<12} {} {}\n", i + 1, name_of(event.proc),
-                            engine::name_of(event.kind), detail(event, names_));
+        const std::string detail = detail_of(event);
+        text += fmt::format("{:>4} {:<12} {}{}{}\n", i + 1, name_of(event.proc),
+                            engine::name_of(event.kind), detail.empty() ? "" : " ", detail);
     }
     return text;
+}
+
+std::string Machine::detail_of(const Event& event) const {
+    switch (event.kind) {
+        case Kind::choose:
+            return std::to_string(event.value);
+        case Kind::irq_send:
+            return "to CPU " + list_of(event.value);
+        case Kind::irq_enter:
+            return "of " + name_of(trace_[event.from - 1].proc);
+        default:
+            return event.address != 0 ? detail_of_access(event, names_) : "";
+    }
 }
 
 std::string Machine::describe_stuck() const {
@@ -96,33 +124,18 @@ std::string Machine::describe_stuck() const {
         const Task& task = tasks_[i];
         if (task.life != Life::alive || task.handler || task.op == nullptr) continue;
         text += text.back() == ':' ? " " : ", ";
-        text += task.name != nullptr ? task.name : "task " + std::to_string(i);
-        switch (task.op->kind) {
-            case Kind::await:
-                text += " waits for a value";
-                break;
-            case Kind::lock:
-            case Kind::lock_shared:
-                text += " waits for a lock";
-                break;
-            case Kind::wake_up:
-                text += " sleeps (lost wake-up?)";
-                break;
-            case Kind::grace_end:
-                text += " waits for a grace period";
-                break;
-            case Kind::irq_wait:
-                text += " waits for an interrupt to be handled";
-                break;
-            case Kind::join:
-                text += " waits for a task to end";
-                break;
-            default:
-                text += " waits";
-                break;
-        }
+        text += name_of(task.proc) + ' ' + wait_of(*task.op, names_, blocker_of(*task.op));
     }
     return text;
+}
+
+/// Who holds the lock that the step waits for, or is to end before it.
+std::string Machine::blocker_of(const Op& op) const {
+    if (op.kind == Kind::join) return name_of(tasks_[op.a].proc);
+    if (op.kind != Kind::lock && op.kind != Kind::lock_shared) return {};
+    const Lock& lock = const_cast<Tables&>(tables_).lock(op.address);
+    if (lock.writer != 0) return name_of(lock.writer - 1U);
+    return lock.readers != 0 ? fmt::format("{} readers", lock.readers) : "";
 }
 
 }  // namespace surefoot::checker::engine

@@ -160,6 +160,7 @@ void Machine::do_irq(Task& task, Op& op) {
     switch (op.kind) {
         case Kind::irq_send:
             if (buffered()) after(last_[cpu.drain]);
+            event.value = op.a;
             // A CPU handles interrupts in the order of their sending: a byte stands for each.
             event.effect.first =
                 footprint(kIrqObject, Mode::write, task.cpu, static_cast<std::uint8_t>(op.a));
@@ -183,6 +184,7 @@ void Machine::do_irq(Task& task, Op& op) {
             cpu.handling = cpu.pending.front();
             cpu.pending.erase(cpu.pending.begin());
             event.effect.first = footprint(0, Mode::entry, task.cpu);
+            event.from = cpu.handling.sent;
             after(cpu.handling.sent);
             race_with_task_before_irq(task);
             after(last_[tasks_[cpu.owner].proc]);

@@ -334,6 +334,10 @@ class Machine final : public Executor, private ExecutionState {
     CachedValues cached_values(const Walk& walk, Address entry);
     void drop_cached(std::uint32_t asid, std::uint64_t va, std::uint64_t end);
 
+    // in words (describe.cc)
+    std::string detail_of(const Event& event) const;
+    std::string blocker_of(const Op& op) const;
+
     void race_at_end();
 
     sfc_model model_;

@@ -9,7 +9,7 @@ std::string describe(const Access& access, const std::string& task) {
     const char* const what = access.marked() ? name_of(access.kind)
                              : access.write  ? "plain write"
                                              : "plain read";
-    return fmt::format("{} by {} ({})", what, task, fmt::ptr(access.at.pc));
+    return fmt::format("{} by {} ({})", what, task, text_of(access.at.pc));
 }
 
 }  // namespace

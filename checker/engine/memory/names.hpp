@@ -28,4 +28,11 @@ class Names {
     std::vector<Range> ranges_;
 };
 
+/// A place in the program's code: its function, if that is known to the dynamic linker, or the file
+/// and what addr2line wants to be told. Null: nothing.
+std::string text_of(const void* pc);
+
+/// What a step that cannot be taken waits for. `who` holds the lock, or is to end.
+std::string wait_of(const Op& op, const Names& names, const std::string& who);
+
 }  // namespace surefoot::checker::engine

@@ -332,24 +332,6 @@ bool Machine::waits_in_vain(unsigned task) const {
     return !writes.empty() && writes.back() != event->source;
 }
 
-std::string Machine::describe_deadlock() const {
-    std::string text = "deadlock:";
-    for (const Task& task : tasks_) {
-        if (!task.alive || task.ended) continue;
-        text += text.back() == ':' ? " " : ", ";
-        text += name_of(task.number);
-        if (task.op->kind == Kind::await)
-            text += " waits for a value";
-        else if (task.op->kind == Kind::join)
-            text += " waits for a task to end";
-        else if (task.op->kind == Kind::grace_start)
-            text += " waits for a grace period";
-        else
-            text += " waits for a lock";
-    }
-    return text;
-}
-
 /// All stores reach memory.
 void Machine::settle_memory() const {
     for (unsigned word = 0; word < words_.size(); ++word) {
@@ -617,16 +599,6 @@ void Machine::free(Address object, const void* pc) {
     });
     // Not poisoned: who runs later may come first.
     memory_.free(*block, freeing.at);
-}
-
-std::string Machine::message(const Finding& finding) const {
-    return finding.message(names_, name_of(finding.earlier.at.proc),
-                           name_of(finding.later.at.proc));
-}
-
-std::string Machine::name_of(unsigned task) const {
-    const char* const name = tasks_[task].name;
-    return name != nullptr ? name : "task " + std::to_string(task);
 }
 
 // --- RCU ----------------------------------------------------------------------------------------

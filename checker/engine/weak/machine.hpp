@@ -36,6 +36,8 @@ class Machine final : public Executor {
     const Graph& graph() const { return graph_; }
     const std::string& message() const { return message_; }
     const void* place() const { return place_; }
+    /// The graph, a line an event, task by task.
+    std::string describe() const;
     std::uint64_t steps() const { return steps_; }
     /// Whether some task had to wait inside a read-side section, so far: grace periods may then
     /// wait for ever, which earlier runs left out.
@@ -92,7 +94,7 @@ class Machine final : public Executor {
     void name(Address address, std::size_t size, const char* name) override {
         names_.add(address, size, name);
     }
-    void note(const char*, const void*) override {}  // no schedule is told
+    void note(const char*, const void*) override {}  // there is no order to put it in
     void fail(std::string message, const void* pc, bool mistake = false) override;
     void set_switch_hook(sfc_switch_hook hook, void* context) override;
 
@@ -173,6 +175,7 @@ class Machine final : public Executor {
     End violated();
     bool waits_in_vain(unsigned task) const;
     std::string describe_deadlock() const;
+    std::string blocker_of(const Op& op) const;
     void settle_memory() const;
 
     unsigned number_of(unsigned parent, unsigned child);

@@ -120,7 +120,11 @@ class Search {
         return tally_.wrong(found());
     }
 
-    Discovery found() const { return {.message = machine_.message(), .pc = machine_.place()}; }
+    Discovery found() const {
+        Discovery told{.message = machine_.message(), .pc = machine_.place()};
+        if (!tally_.has_violations()) told.schedule = machine_.describe();
+        return told;
+    }
 
     const sfc_program& program_;
     const sfc_options& options_;

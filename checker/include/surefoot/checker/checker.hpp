@@ -120,13 +120,16 @@ class Program {
 /// Explores the program that `body` sets up.
 Result check(const std::function<void(Program&)>& body, const Options& options = {});
 
+/// Into the program's own functions, whatever the compiler optimises: sfc_here() is then there.
+#define SFC_INLINE [[gnu::always_inline]] inline
+
 /// Ends the execution as a violation unless `condition` holds.
-inline void require(bool condition, const char* message) {
-    if (!condition) sfc_fail(message, __builtin_return_address(0));
+SFC_INLINE void require(bool condition, const char* message) {
+    if (!condition) sfc_fail(message, sfc_here());
 }
 /// Of the execution that finish() looks at: Result::outcomes counts each.
 inline void outcome(std::string_view text) { sfc_outcome(text.data(), text.size()); }
-inline void assume(bool condition) { sfc_assume(condition, __builtin_return_address(0)); }
+SFC_INLINE void assume(bool condition) { sfc_assume(condition, sfc_here()); }
 
 /// A word that tasks race on.
 template <class T>
@@ -138,31 +141,31 @@ class Word {
     Word(const Word&) = delete;
     Word& operator=(const Word&) = delete;
 
-    T load(sfc_order order = SFC_RELAXED) const {
-        return unpack(sfc_load(&value_, sizeof(T), order, nullptr));
+    SFC_INLINE T load(sfc_order order = SFC_RELAXED) const {
+        return unpack(sfc_load(&value_, sizeof(T), order, sfc_here()));
     }
-    void store(T value, sfc_order order = SFC_RELAXED) {
-        sfc_store(&value_, sizeof(T), pack(value), order, nullptr);
+    SFC_INLINE void store(T value, sfc_order order = SFC_RELAXED) {
+        sfc_store(&value_, sizeof(T), pack(value), order, sfc_here());
     }
-    T exchange(T value, sfc_order order = SFC_RELAXED) {
-        return unpack(sfc_rmw(&value_, sizeof(T), SFC_XCHG, pack(value), order, nullptr));
+    SFC_INLINE T exchange(T value, sfc_order order = SFC_RELAXED) {
+        return unpack(sfc_rmw(&value_, sizeof(T), SFC_XCHG, pack(value), order, sfc_here()));
     }
-    T fetch_add(T n, sfc_order order = SFC_RELAXED) {
-        return unpack(sfc_rmw(&value_, sizeof(T), SFC_ADD, pack(n), order, nullptr));
+    SFC_INLINE T fetch_add(T n, sfc_order order = SFC_RELAXED) {
+        return unpack(sfc_rmw(&value_, sizeof(T), SFC_ADD, pack(n), order, sfc_here()));
     }
-    bool compare_exchange(T expected, T desired, sfc_order success = SFC_RELAXED,
-                          sfc_order failure = SFC_RELAXED) {
+    SFC_INLINE bool compare_exchange(T expected, T desired, sfc_order success = SFC_RELAXED,
+                                     sfc_order failure = SFC_RELAXED) {
         return unpack(sfc_cas(&value_, sizeof(T), pack(expected), pack(desired), success, failure,
-                              nullptr)) == expected;
+                              sfc_here())) == expected;
     }
     /// Blocks until the word is `value`.
-    T await(T value, sfc_order order = SFC_RELAXED) const {
-        return unpack(
-            sfc_await(&value_, sizeof(T), ~std::uint64_t{0}, SFC_EQ, pack(value), order, nullptr));
+    SFC_INLINE T await(T value, sfc_order order = SFC_RELAXED) const {
+        return unpack(sfc_await(&value_, sizeof(T), ~std::uint64_t{0}, SFC_EQ, pack(value), order,
+                                sfc_here()));
     }
-    T await_not(T value, sfc_order order = SFC_RELAXED) const {
-        return unpack(
-            sfc_await(&value_, sizeof(T), ~std::uint64_t{0}, SFC_NE, pack(value), order, nullptr));
+    SFC_INLINE T await_not(T value, sfc_order order = SFC_RELAXED) const {
+        return unpack(sfc_await(&value_, sizeof(T), ~std::uint64_t{0}, SFC_NE, pack(value), order,
+                                sfc_here()));
     }
     /// The value in memory, without a step: for setup and finish.
     T get() const { return value_; }
@@ -187,12 +190,12 @@ class Data {
   public:
     constexpr Data() = default;
     constexpr explicit Data(T initial) : value_(initial) {}
-    T get() const {
-        sfc_plain_read(&value_, sizeof value_, __builtin_return_address(0));
+    SFC_INLINE T get() const {
+        sfc_plain_read(&value_, sizeof value_, sfc_here());
         return value_;
     }
-    void set(T value) {
-        sfc_plain_write(&value_, sizeof value_, __builtin_return_address(0));
+    SFC_INLINE void set(T value) {
+        sfc_plain_write(&value_, sizeof value_, sfc_here());
         value_ = value;
     }
 
@@ -202,11 +205,11 @@ class Data {
 
 class Mutex {
   public:
-    void lock() { sfc_lock(&identity_, SFC_LOCK_SLEEP, nullptr); }
-    bool try_lock() { return sfc_trylock(&identity_, SFC_LOCK_SLEEP, nullptr); }
-    void unlock() { sfc_unlock(&identity_, SFC_LOCK_SLEEP, nullptr); }
-    void lock_shared() { sfc_lock_shared(&identity_, SFC_LOCK_SLEEP, nullptr); }
-    void unlock_shared() { sfc_unlock_shared(&identity_, SFC_LOCK_SLEEP, nullptr); }
+    SFC_INLINE void lock() { sfc_lock(&identity_, SFC_LOCK_SLEEP, sfc_here()); }
+    SFC_INLINE bool try_lock() { return sfc_trylock(&identity_, SFC_LOCK_SLEEP, sfc_here()); }
+    SFC_INLINE void unlock() { sfc_unlock(&identity_, SFC_LOCK_SLEEP, sfc_here()); }
+    SFC_INLINE void lock_shared() { sfc_lock_shared(&identity_, SFC_LOCK_SLEEP, sfc_here()); }
+    SFC_INLINE void unlock_shared() { sfc_unlock_shared(&identity_, SFC_LOCK_SLEEP, sfc_here()); }
 
   private:
     std::uint64_t identity_ = 0;  // the lock is this address; nothing is stored
@@ -214,12 +217,14 @@ class Mutex {
 
 class Spinlock {
   public:
-    void lock() { sfc_lock(&identity_, SFC_LOCK_SPIN, nullptr); }
-    bool try_lock() { return sfc_trylock(&identity_, SFC_LOCK_SPIN, nullptr); }
-    void unlock() { sfc_unlock(&identity_, SFC_LOCK_SPIN, nullptr); }
+    SFC_INLINE void lock() { sfc_lock(&identity_, SFC_LOCK_SPIN, sfc_here()); }
+    SFC_INLINE bool try_lock() { return sfc_trylock(&identity_, SFC_LOCK_SPIN, sfc_here()); }
+    SFC_INLINE void unlock() { sfc_unlock(&identity_, SFC_LOCK_SPIN, sfc_here()); }
 
   private:
     std::uint64_t identity_ = 0;
 };
+
+#undef SFC_INLINE
 
 }  // namespace surefoot::checker

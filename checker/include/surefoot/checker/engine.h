@@ -49,6 +49,9 @@ typedef enum sfc_rmw_op {
     SFC_XOR,
 } sfc_rmw_op;
 
+/** The place where it is called, for the `pc` of the others. */
+const void* sfc_here(void);
+
 /** Marked accesses of `size` bytes at `address`. `pc` is the place to print; null: the caller. */
 uint64_t sfc_load(const void* address, unsigned size, sfc_order order, const void* pc);
 void sfc_store(void* address, unsigned size, uint64_t value, sfc_order order, const void* pc);
@@ -324,9 +327,9 @@ typedef struct sfc_result {
     double estimate;     /**< Executions in all, as estimated when the search ended. */
     uint64_t trace_hash; /**< Sum over the complete executions; independent of their order. */
     char message[512];   /**< First violation, one line. */
-    char place[256];     /**< Of the violation: an address, for addr2line. */
+    char place[256];     /**< Of the violation: a function, or what addr2line is told. */
     char replay[2048];   /**< Its schedule; empty when too long. */
-    char* schedule;      /**< Its steps, a line each; null if none, and under weak. */
+    char* schedule;      /**< Its steps, a line each (weak: task by task); null if none. */
     sfc_outcome_count* outcomes; /**< What sfc_outcome() was told, in the order of the bytes. */
     size_t outcome_count;
 } sfc_result;
