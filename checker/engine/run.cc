@@ -47,7 +47,8 @@ class Exploration {
           memory_(options.arena_bytes != 0 ? options.arena_bytes : kArenaBytes, options.reuse),
           machine_(options.model, memory_,
                    Limits{.steps = options.max_steps != 0 ? options.max_steps : kSteps,
-                          .stop_at_error = options.stop_at_error}),
+                          .stop_at_error = options.stop_at_error,
+                          .snapshots = snapshots()}),
           tally_(options, result),
           jobs_(options.replay == nullptr ? options.jobs : 1, tally_) {}
 
@@ -65,6 +66,11 @@ class Exploration {
         return options_.replay == nullptr &&
                (options_.strategy == SFC_RANDOM || options_.strategy == SFC_PCT ||
                 options_.strategy == SFC_POS);
+    }
+
+    Snapshots::Where snapshots() const {
+        if (!options_.snapshots || options_.replay != nullptr) return Snapshots::Where::nowhere;
+        return by_chance() ? Snapshots::Where::beginning : Snapshots::Where::along_the_way;
     }
 
     void search() {
@@ -109,7 +115,7 @@ class Exploration {
             if (!count(end)) return false;
             const bool more = search.backtrack(machine_, end, fixed);
             const bool held = end == kComplete && !machine_.failure().happened;
-            if (held && run % kRepeatEvery == 0 && !repeats()) return false;
+            if (held && is_to_be_repeated(run) && !repeats()) return false;
             if (!more) return true;
             if (tally_.progress_is_due()) {
                 tally_.publish(search.explored());
@@ -132,12 +138,19 @@ class Exploration {
         search.give(machine_, *part);
     }
 
-    /// Whether the execution, run again step for step, is the same.
+    /// What snapshots do not bring back shows soon.
+    bool is_to_be_repeated(std::uint64_t run) const {
+        const std::uint64_t every =
+            options_.repeat_every != 0 ? options_.repeat_every : kRepeatEvery;
+        return run % every == 0 || (options_.snapshots && (run & (run - 1)) == 0);
+    }
+
+    /// Whether the execution, run again step for step from its beginning, is the same.
     bool repeats() {
         Repetition again;
         sfc_program unfinished = program_;
         unfinished.finish = nullptr;  // called once for each execution
-        const int end = machine_.run(unfinished, again, machine_.depth());
+        const int end = machine_.run(unfinished, again, machine_.depth(), Machine::From::beginning);
         machine_.forget_steps();
         return end == kComplete || failed();
     }
@@ -219,6 +232,8 @@ Result check(const std::function<void(Program&)>& body, const Options& options) 
     plain.hash_traces = options.hash_traces;
     plain.flush_is_ipi = options.flush_is_ipi;
     plain.reuse = options.reuse;
+    plain.snapshots = options.snapshots;
+    plain.repeat_every = options.repeat_every;
     plain.replay = options.replay.empty() ? nullptr : options.replay.c_str();
     sfc_result found;
     sfc_run(&program, &plain, &found);
@@ -277,6 +292,8 @@ extern "C" void sfc_run(const sfc_program* program, const sfc_options* options,
         return refuse("the model weak has the exhaustive search alone, and no replays");
     if (is_weak && options->reuse != SFC_REUSE_NEVER)
         return refuse("the model weak gives freed memory out no more: reuse is to be never");
+    if (is_weak && options->snapshots)
+        return refuse("the model weak runs the program anew for each graph: it has no snapshots");
     try {
         if (is_weak)
             weak::explore(*program, *options, *result);

@@ -2,7 +2,10 @@
 // search, which follows races, counts what the bounded one does, which tries every schedule. Words
 // alone are the business of oracle/.
 //
-// usage: checker_searches_agree_test [--model=sc|tso] [--tlb=1] [--seed=N] [--count=N] [--index=N]
+// usage: checker_searches_agree_test [--model=sc|tso] [--tlb=1] [--snapshots=1] [--seed=N]
+// [--count=N] [--index=N]
+//
+// With --snapshots both also search with snapshots, and each execution is run again without.
 
 #include <charconv>
 #include <iostream>
@@ -241,20 +244,41 @@ programs::Body body(const std::vector<Task>& tasks) {
 
 struct Comparison {
     Result all, bounded;
+    bool same_with_snapshots = true;
     bool equal() const {
         return all.verdict == Verdict::holds && bounded.verdict == Verdict::holds &&
                all.complete == bounded.complete && all.blocked == bounded.blocked &&
-               all.redundant == 0;
+               all.redundant == 0 && same_with_snapshots;
     }
 };
 
-Comparison compare(const std::vector<Task>& tasks, Model model) {
-    Options options{.model = model, .deadlock_is_error = false};
+/// How to search.
+struct How {
+    Model model = Model::sc;
+    bool snapshots = false;
+};
+
+bool same(const Result& a, const Result& b) {
+    return a.verdict == b.verdict && a.complete == b.complete && a.blocked == b.blocked &&
+           a.redundant == b.redundant && a.trace_hash == b.trace_hash;
+}
+
+Comparison compare(const std::vector<Task>& tasks, const How& how) {
+    Options options{.model = how.model, .deadlock_is_error = false, .hash_traces = true};
     Comparison comparison;
-    comparison.all = check(body(tasks), options);
+    const auto search = [&] {
+        options.snapshots = false;
+        const Result result = check(body(tasks), options);
+        if (!how.snapshots) return result;
+        options.snapshots = true;
+        comparison.same_with_snapshots &= same(check(body(tasks), options), result);
+        return result;
+    };
+    if (how.snapshots) options.repeat_every = 1;
+    comparison.all = search();
     options.strategy = Strategy::bounded;
     options.bound = 1000;
-    comparison.bounded = check(body(tasks), options);
+    comparison.bounded = search();
     return comparison;
 }
 
@@ -286,19 +310,20 @@ std::vector<std::vector<Task>> smaller(const std::vector<Task>& tasks) {
     return result;
 }
 
-void report(std::vector<Task> tasks, Model model, std::uint64_t index) {
+void report(std::vector<Task> tasks, const How& how, std::uint64_t index) {
     for (bool again = true; again;) {
         again = false;
         for (auto& candidate : smaller(tasks)) {
-            if (compare(candidate, model).equal()) continue;
+            if (compare(candidate, how).equal()) continue;
             tasks = std::move(candidate);
             again = true;
             break;
         }
     }
-    const auto [all, bounded] = compare(tasks, model);
-    std::cout << "\nprogram " << index << " differs under " << (model == Model::sc ? "sc" : "tso")
-              << '\n';
+    const auto [all, bounded, same_with_snapshots] = compare(tasks, how);
+    std::cout << "\nprogram " << index << " differs under "
+              << (how.model == Model::sc ? "sc" : "tso")
+              << (same_with_snapshots ? "" : ", with snapshots from without") << '\n';
     for (const Task& task : tasks) {
         std::cout << "  |";
         print(task);
@@ -313,7 +338,7 @@ void report(std::vector<Task> tasks, Model model, std::uint64_t index) {
 int main_of(int count, char** arguments) {
     std::uint64_t seed = 1, first = 0, programs = 300;
     bool tlb = false;
-    Model model = Model::sc;
+    How how;
     for (int i = 1; i < count; ++i) {
         const std::string_view argument = arguments[i];
         const std::string_view name = argument.substr(0, argument.find('='));
@@ -321,7 +346,9 @@ int main_of(int count, char** arguments) {
         std::uint64_t number = 0;
         std::from_chars(value.data(), value.data() + value.size(), number);
         if (name == "--model")
-            model = value == "tso" ? Model::tso : Model::sc;
+            how.model = value == "tso" ? Model::tso : Model::sc;
+        else if (name == "--snapshots")
+            how.snapshots = number != 0;
         else if (name == "--tlb")
             tlb = number != 0;
         else if (name == "--seed")
@@ -337,11 +364,11 @@ int main_of(int count, char** arguments) {
     std::uint64_t executions = 0;
     for (std::uint64_t index = first; index < first + programs && differences < 3; ++index) {
         const std::vector<Task> tasks = Generator(seed, index, tlb).draw();
-        const Comparison comparison = compare(tasks, model);
+        const Comparison comparison = compare(tasks, how);
         executions += comparison.bounded.complete + comparison.bounded.blocked;
         if (comparison.equal()) continue;
         ++differences;
-        report(tasks, model, index);
+        report(tasks, how, index);
     }
     std::cout << programs << " programs, " << executions << " executions, " << differences
               << " differences\n";

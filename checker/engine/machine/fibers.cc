@@ -60,13 +60,23 @@ bool Stacks::guards(const void* address) const {
 }
 
 void Fiber::start(void* stack, std::size_t bytes, void (*body)(void*), void* argument) {
-    // Frames that were abandoned there have left their marks.
-    ASAN_UNPOISON_MEMORY_REGION(stack, bytes);
     context_ = context::make_fcontext(static_cast<char*>(stack) + bytes, bytes, entry);
     stack_ = stack;
     bytes_ = bytes;
+    forget_marks();
     body_ = body;
     argument_ = argument;
+}
+
+/// Frames that were abandoned there have left them.
+void Fiber::forget_marks() const { ASAN_UNPOISON_MEMORY_REGION(stack_, bytes_); }
+
+std::span<std::byte> Fiber::frames() const {
+    forget_marks();
+    auto* const bottom = static_cast<std::byte*>(const_cast<void*>(stack_));
+    auto* const from = static_cast<std::byte*>(context_);
+    if (from < bottom || from >= bottom + bytes_) return {};
+    return {from, bottom + bytes_};
 }
 
 void Switcher::enter(Fiber& to) {
@@ -91,7 +101,7 @@ void Switcher::arrive(Fiber& from, void* context, void* fake_stack) {
 }
 
 void Switcher::leave() {
-    switch_to(root_);
+    pause();
     __builtin_trap();
 }
 

@@ -3,6 +3,7 @@
 // Stacks and the switch between them (Boost.Context).
 
 #include <cstddef>
+#include <span>
 
 namespace surefoot::checker::engine {
 
@@ -35,6 +36,10 @@ class Fiber {
   public:
     /// The next switch_to() enters `body(argument)`, which must not return.
     void start(void* stack, std::size_t bytes, void (*body)(void*), void* argument);
+    /// What lies on its stack, while it does not run; nothing if a signal handler was left standing.
+    std::span<std::byte> frames() const;
+    /// What is copied to or from the stack is none of AddressSanitizer's business.
+    void forget_marks() const;
 
   private:
     friend class Switcher;
@@ -52,7 +57,9 @@ class Switcher {
     void enter(Fiber& to);
     /// From the running fiber into another one.
     void switch_to(Fiber& to);
-    /// From the running fiber back to the root.
+    /// From the running fiber back to the root. Returns when the root enters this fiber again.
+    void pause() { switch_to(root_); }
+    /// The same for good.
     [[noreturn]] void leave();
 
     Fiber* current() const { return current_; }

@@ -64,6 +64,7 @@ Machine::Task& Machine::handler_of(unsigned number) {
 void Machine::handler_main(void* self) {
     Task& task = *static_cast<Task*>(self);
     Machine& machine = *task.machine;
+    machine.goes_on();
     for (;;) {
         Op enter{.kind = Kind::irq_enter};
         machine.step(enter);

@@ -217,7 +217,7 @@ void Machine::do_sleep(Task& task, Op& op) {
     event.effect.first = footprint(queue.object, Mode::write, task.cpu);
     race_with(queue.last_queue);
     queue.last_queue = depth_ + 1;
-    queue.sleepers.push_back(task.number);
+    queue.sleepers[queue.sleeper_count++] = task.number;
     commit(event);
 }
 
@@ -229,11 +229,12 @@ void Machine::do_wake(Task& task, Op& op) {
     event.effect.first = footprint(queue.object, Mode::write, task.cpu);
     race_with(queue.last_queue);
     queue.last_queue = depth_ + 1;
-    const std::size_t count = std::min<std::size_t>(op.a, queue.sleepers.size());
-    for (std::size_t i = 0; i < count; ++i)
+    const unsigned count =
+        static_cast<unsigned>(std::min<std::uint64_t>(op.a, queue.sleeper_count));
+    for (unsigned i = 0; i < count; ++i)
         tasks_[queue.sleepers[i]].woken = depth_ + 1;
-    queue.sleepers.erase(queue.sleepers.begin(),
-                         queue.sleepers.begin() + static_cast<std::ptrdiff_t>(count));
+    queue.sleeper_count = static_cast<std::uint8_t>(queue.sleeper_count - count);
+    std::copy_n(queue.sleepers + count, queue.sleeper_count, queue.sleepers);
     op.result = count;
     event.value = count;
     commit(event);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "engine/machine/hash.hpp"
 #include "engine/machine/values.hpp"
@@ -26,7 +27,8 @@ Machine::Machine(sfc_model model, Memory& memory, Limits limits)
       memory_(memory),
       limits_(limits),
       tables_(Memory::kBase, memory.size()),
-      shadow_(Memory::kBase, memory.size()) {
+      shadow_(Memory::kBase, memory.size()),
+      snapshots_(limits.snapshots) {
     // Zero beyond the width of a clock is what map_lazily() gives, and it stays so.
     trace_ = static_cast<Event*>(map_lazily((limits_.steps + 1) * sizeof(Event)));
     clocks_ = static_cast<Clock*>(map_lazily((limits_.steps + 1) * sizeof(Clock)));
@@ -49,26 +51,44 @@ void Machine::reset() {
     outcome_.clear();
 }
 
-int Machine::run(const sfc_program& program, Driver& driver, std::uint32_t fixed) {
+/// @return false when the program's setup has failed
+bool Machine::begin(std::uint32_t fixed, From from) {
+    if (from == From::snapshot && go_back(fixed)) return true;
+    reset();
+    run_alone("setup", program_->setup, program_->context);
+    start(root_, kNoProc, root_main, this);
+    current_ = kNoProc;
+    resumes_ = &root_;
+    due_ = from == From::snapshot ? snapshots_.due() : Snapshots::kNever;
+    return !failure_.happened;
+}
+
+int Machine::run(const sfc_program& program, Driver& driver, std::uint32_t fixed, From from) {
     driver_ = &driver;
     program_ = &program;
     fixed_ = fixed;
     ++executions_;
-    reset();
-    run_alone("setup", program.setup, program.context);
-    if (failure_.happened) return kFailed;
     why_left_ = kComplete;
-    Fiber root;
-    start(root, kNoProc, root_main, this);
-    current_ = kNoProc;
-    running_ = true;
-    switcher_.enter(root);
-    running_ = false;
-    steps_ += depth_;
+    if (!begin(fixed, from)) return kFailed;
+    began_ = depth_;
+    while (resumes_ != nullptr) {
+        running_ = true;
+        switcher_.enter(*std::exchange(resumes_, nullptr));
+        running_ = false;
+        if (resumes_ != nullptr) take_snapshot();
+    }
+    steps_ += depth_ - began_;
     if (why_left_ != kFailed && why_left_ != kCut) race_at_end();
     if (why_left_ == kComplete && !failure_.happened && program.finish != nullptr)
         run_alone("finish", program.finish, program.context);
     return why_left_;
+}
+
+/// Who takes the next step; negative: nobody.
+int Machine::next() {
+    if (depth_ >= due_) [[unlikely]]
+        pause();
+    return depth_ < fixed_ ? trace_[depth_].proc : driver_->next(*this);
 }
 
 /// Asks for the first step; afterwards every task asks for the one after its own.
@@ -81,6 +101,7 @@ void Machine::root_main(void* self) {
 
 void Machine::task_main(void* self) {
     Task& task = *static_cast<Task*>(self);
+    task.machine->goes_on();
     task.machine->guarded(task.body, task.argument);
     task.machine->settle();
     task.machine->end_plain_accesses(task);
@@ -95,8 +116,8 @@ void Machine::begin_task(Task& task) {
     task.starter_proc = current_;
     start(task.fiber, task.proc, task.handler ? handler_main : task_main, &task);
     current_ = task.proc;
-    if (hook_ != nullptr) hook_(task.number, task.cpu, hook_context_);
     switcher_.switch_to(task.fiber);
+    goes_on();
 }
 
 void Machine::return_to_starter(Task& task) {
@@ -104,12 +125,13 @@ void Machine::return_to_starter(Task& task) {
     task.starter = nullptr;
     current_ = task.starter_proc;
     switcher_.switch_to(starter);
+    goes_on();
 }
 
 /// The current fiber has nothing left to do: others go on, and never come back to it.
 void Machine::end_of_run() {
     for (;;) {
-        const int next = depth_ < fixed_ ? trace_[depth_].proc : driver_->next(*this);
+        const int next = this->next();
         if (next < 0) leave(next);
         if (proc_info_[next].drain)
             do_drain(proc_info_[next].index);
@@ -129,6 +151,14 @@ void Machine::switch_to(Task& task) {
                     true);
     current_ = task.proc;
     switcher_.switch_to(task.fiber);
+    goes_on();
+}
+
+/// First when the running fiber was switched to.
+void Machine::goes_on() const {
+    if (hook_ == nullptr || current_ == kNoProc) return;
+    const Task& task = tasks_[task_of(current_)];
+    hook_(task.number, task.cpu, hook_context_);
 }
 
 /// The task's next step: lets whoever the driver picks go first, then takes it.
@@ -153,17 +183,14 @@ void Machine::step(Op& op) {
 
 void Machine::wait_for_turn(Task& task) {
     for (;;) {
-        const int next = depth_ < fixed_ ? trace_[depth_].proc : driver_->next(*this);
+        const int next = this->next();
         if (next < 0) leave(next);
         if (proc_info_[next].drain) {
             do_drain(proc_info_[next].index);
             continue;
         }
         if (static_cast<unsigned>(next) == task.proc) return;
-        switch_to(tasks_[proc_info_[next].index]);
-        // Back: somebody found that this task goes next.
-        if (hook_ != nullptr) hook_(task.number, task.cpu, hook_context_);
-        return;
+        return switch_to(tasks_[proc_info_[next].index]);  // back when this task goes next
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "engine/machine/clock.hpp"
 #include "engine/machine/executor.hpp"
+#include "engine/machine/snapshots.hpp"
 #include "engine/machine/state.hpp"
 #include "engine/machine/step.hpp"
 #include "engine/machine/tables.hpp"
@@ -54,6 +55,7 @@ struct Limits {
     /// Otherwise a task that fails stands still, and the others go on: what they do may lead to
     /// executions in which it does not.
     bool stop_at_error = true;
+    Snapshots::Where snapshots = Snapshots::Where::nowhere;
 };
 
 class Machine final : public Executor, private ExecutionState {
@@ -63,9 +65,12 @@ class Machine final : public Executor, private ExecutionState {
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
 
+    enum class From : std::uint8_t { beginning, snapshot };
+
     /// Runs one execution: the events before `fixed` as they are in the trace, the others as the
-    /// driver says.
-    int run(const sfc_program& program, Driver& driver, std::uint32_t fixed);
+    /// driver says. Where there is a snapshot on that way, from there.
+    int run(const sfc_program& program, Driver& driver, std::uint32_t fixed,
+            From from = From::snapshot);
 
     // --- for drivers ---------------------------------------------------------------------------
 
@@ -117,13 +122,13 @@ class Machine final : public Executor, private ExecutionState {
     unsigned ordinal_of(unsigned proc) const;
     std::uint64_t steps() const { return steps_; }
     /// The steps of the latest execution do not count.
-    void forget_steps() { steps_ -= depth_; }
+    void forget_steps() { steps_ -= depth_ - began_; }
     /// Of a failure, what comes before it; else all steps.
     std::uint32_t told_depth() const { return failure_.happened ? failure_.depth : depth_; }
     /// The execution, a line a step.
     std::string describe() const;
     bool in_program() const override;
-    std::uint64_t progress() const override { return executions_ + steps_ + depth_; }
+    std::uint64_t progress() const override { return executions_ + steps_ + depth_ - began_; }
     const void* last_pc() const override { return last_pc_; }
 
     // --- for the interface: on a task's stack
@@ -191,13 +196,16 @@ class Machine final : public Executor, private ExecutionState {
     static void task_main(void* task);
     static void root_main(void* machine);
     void reset();
+    bool begin(std::uint32_t fixed, From from);
     void leave(int why);
+    int next();
     void book_failure(std::string message, const void* pc, bool mistake);
     [[noreturn]] void stand_still();
     void begin_task(Task& task);
     void return_to_starter(Task& task);
     void wait_for_turn(Task& task);
     void switch_to(Task& task);
+    void goes_on() const;
     bool can_run(const Task& task) const;
     bool can_run(const Task& task, const Op& op) const;
     void end_of_run();
@@ -206,6 +214,13 @@ class Machine final : public Executor, private ExecutionState {
     unsigned add_task(unsigned parent, unsigned child, void (*body)(void*), void* argument,
                       unsigned cpu, const char* name);
     unsigned new_proc(ProcInfo info);
+
+    // places to go back to (snapshots.cc)
+    void pause();
+    template <class Visit>
+    void for_waiting(Visit&& visit) const;
+    void take_snapshot();
+    bool go_back(std::uint32_t depth);
 
     // events (machine.cc)
     Event& begin(unsigned proc, Kind kind, const void* pc);
@@ -353,6 +368,9 @@ class Machine final : public Executor, private ExecutionState {
     Clock* clocks_ = nullptr;
     std::vector<Stamp> edges_;  // of after(), event by event
     std::uint32_t fixed_ = 0;
+    std::uint32_t began_ = 0;  // the depth from which on this execution ran
+    Snapshots snapshots_;
+    std::uint32_t due_ = Snapshots::kNever;  // the depth of the next one
     bool fresh_ = false;
     std::uint64_t steps_ = 0;
     std::uint64_t executions_ = 0;

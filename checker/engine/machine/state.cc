@@ -11,6 +11,8 @@ ExecutionState& ExecutionState::operator=(const ExecutionState& other) {
     active_ = other.active_;
     made_ = other.made_;
     current_ = other.current_;
+    root_ = other.root_;
+    resumes_ = other.resumes_;
     std::copy_n(other.tasks_, std::max(task_count_, other.task_count_), tasks_);
     task_count_ = other.task_count_;
     spawned_ = other.spawned_;

@@ -151,6 +151,8 @@ struct ExecutionState {
     ProcSet active_ = 0;
     std::vector<unsigned> made_;  // processes, in order
     unsigned current_ = 0;
+    Fiber root_;                // asks for the first step
+    Fiber* resumes_ = nullptr;  // goes on when this is the present state again
     Task tasks_[kMaxTasks];
     unsigned task_count_ = 0;
     unsigned spawned_ = 0;  // of those, tasks of the program and callbacks

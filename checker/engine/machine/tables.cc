@@ -58,7 +58,7 @@ Word& Tables::add_word(Address granule, std::uint8_t bytes, std::uint32_t& head)
     word.object = head != 0 ? words_[head - 1].object : objects_++;
     word.next = head;
     head = static_cast<std::uint32_t>(words_.size());
-    return fresh(word);
+    return met(word, old_words_);
 }
 
 Lock& Tables::lock(Address address) {
@@ -83,34 +83,32 @@ Lock& Tables::lock(Address address) {
         made.address = address;
         made.object = kLockObjects + static_cast<std::uint32_t>(locks_.size());
     }
-    Lock& lock = locks_[lock_slots_[at].value];
-    if (lock.execution != execution_) {
-        lock.execution = execution_;
-        lock.writer = 0;
-        lock.readers = lock.releasing = 0;
-        lock.write_acquired = lock.write_released = lock.last_queue = 0;
-        lock.acquirers = lock.releasers = lock.probers = 0;
-        lock.sleepers.clear();
-    }
-    return lock;
+    return met(locks_[lock_slots_[at].value], old_locks_);
+}
+
+void Tables::begin(Lock& lock) {
+    lock.writer = 0;
+    lock.readers = lock.releasing = 0;
+    lock.write_acquired = lock.write_released = lock.last_queue = 0;
+    lock.acquirers = lock.releasers = lock.probers = 0;
+    lock.sleeper_count = 0;
 }
 
 Domain& Tables::domain(Address address) {
-    for (Domain& domain : domains_) {
-        if (domain.address != address) continue;
-        if (domain.execution != execution_) {
-            const std::uint32_t object = domain.object;
-            std::memset(static_cast<void*>(&domain), 0, sizeof domain);
-            domain.address = address;
-            domain.object = object;
-            domain.execution = execution_;
-        }
-        return domain;
-    }
+    for (Domain& domain : domains_)
+        if (domain.address == address) return met(domain, old_domains_);
     Domain& made = domains_.emplace_back();
     made.address = address;
     made.object = kDomainObjects + static_cast<std::uint32_t>(domains_.size() - 1);
-    return domain(address);
+    return met(made, old_domains_);
+}
+
+void Tables::begin(Domain& domain) {
+    const Address address = domain.address;
+    const std::uint32_t object = domain.object;
+    std::memset(static_cast<void*>(&domain), 0, sizeof domain);
+    domain.address = address;
+    domain.object = object;
 }
 
 }  // namespace surefoot::checker::engine

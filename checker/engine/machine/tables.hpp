@@ -1,7 +1,9 @@
 #pragma once
 
 // What the engine knows of words, locks and RCU domains, found by address. Records live as long as
-// the search; what belongs to one execution is reset when a record is first met in it.
+// the search. What belongs to one execution is reset when a record is first met in it; behind a
+// mark, what the record was is kept when it is first met, so that an execution can go back to the
+// mark.
 
 #include <cstdint>
 #include <deque>
@@ -9,6 +11,7 @@
 
 #include "engine/machine/clock.hpp"
 #include "engine/machine/step.hpp"
+#include "engine/memory/journal.hpp"
 
 namespace surefoot::checker::engine {
 
@@ -18,17 +21,16 @@ struct Word {
     std::uint32_t object = 0;  // the same for all words of a granule
     std::uint32_t next = 0;    // another word of the same granule, as index + 1
     std::uint8_t bytes = 0;
-    bool is_entry = false;  // a translation reads it (lives as long as the search)
-    std::uint32_t execution = 0;
     Stamp last_write = 0;
+    std::uint64_t epoch = 0;   // in which it was last met
     ProcSet readers = 0;       // since the last write
     Stamp read_at[kMaxProcs];  // valid for readers
 };
 
 struct Lock {
     Address address = 0;
+    std::uint64_t epoch = 0;
     std::uint32_t object = 0;
-    std::uint32_t execution = 0;
     std::uint8_t writer = 0;  // process + 1
     std::uint16_t readers = 0;
     std::uint16_t releasing = 0;  // releases in store buffers
@@ -39,15 +41,16 @@ struct Lock {
     Stamp released_at[kMaxProcs];
     Stamp probed_at[kMaxProcs];
     // sleepers of an address that sfc_wait() names, oldest first
-    std::vector<std::uint8_t> sleepers;
+    std::uint8_t sleepers[kMaxProcs];
+    std::uint8_t sleeper_count = 0;
     Stamp last_queue = 0;  // latest sleep or wake
 };
 
 /// RCU, an srcu_struct, or the TLBs: readers and scanners, commuting among themselves.
 struct Domain {
     Address address = 0;
+    std::uint64_t epoch = 0;
     std::uint32_t object = 0;
-    std::uint32_t execution = 0;
     ProcSet readers = 0, scanners = 0;
     Stamp read_at[kMaxProcs];
     Stamp scanned_at[kMaxProcs];
@@ -106,16 +109,33 @@ class GranuleMap {
 
 class Tables {
   public:
+    /// A place in an execution.
+    struct Mark {
+        std::size_t words, locks, domains;
+        std::uint64_t first;
+    };
+
     Tables(Address arena, std::size_t arena_bytes);
 
-    void new_execution() { ++execution_; }
+    void new_execution() { first_ = ++epoch_; }
+    Mark mark() {
+        ++epoch_;
+        return {old_words_.mark(), old_locks_.mark(), old_domains_.mark(), first_};
+    }
+    void return_to(const Mark& mark) {
+        old_words_.undo(mark.words);
+        old_locks_.undo(mark.locks);
+        old_domains_.undo(mark.domains);
+        first_ = mark.first;
+        ++epoch_;
+    }
     Word& word(Address address, unsigned size) {
         const std::uint8_t bytes = static_cast<std::uint8_t>(((1u << size) - 1u) << (address & 7u));
         const Address granule = address & ~Address{7};
         std::uint32_t& head = heads_[granule];
         for (std::uint32_t i = head; i != 0; i = words_[i - 1].next) {
             Word& word = words_[i - 1];
-            if (word.bytes == bytes) return fresh(word);
+            if (word.bytes == bytes) return met(word, old_words_);
         }
         return add_word(granule, bytes, head);
     }
@@ -132,7 +152,7 @@ class Tables {
     void for_words(Address granule, std::uint8_t bytes, Visit&& visit) {
         for (std::uint32_t i = heads_[granule]; i != 0; i = words_[i - 1].next) {
             Word& word = words_[i - 1];
-            if ((word.bytes & bytes) != 0) visit(fresh(word));
+            if ((word.bytes & bytes) != 0) visit(met(word, old_words_));
         }
     }
     Lock& lock(Address address);
@@ -151,19 +171,28 @@ class Tables {
     static constexpr std::uint32_t kDomainObjects = 1u << 31;
     static constexpr std::uint32_t kCallbackObjects = 1u << 29;  // beyond the domain's own
 
-    Word& fresh(Word& word) {
-        if (word.execution != execution_) [[unlikely]] {
-            word.execution = execution_;
-            word.last_write = 0;
-            word.readers = 0;
+    template <class Record>
+    Record& met(Record& record, Journal<Record>& journal) {
+        if (record.epoch != epoch_) [[unlikely]] {
+            journal.note(record);
+            if (record.epoch < first_) begin(record);
+            record.epoch = epoch_;
         }
-        return word;
+        return record;
     }
+    // In an execution that meets them for the first time.
+    static void begin(Word& word) {
+        word.last_write = 0;
+        word.readers = 0;
+    }
+    static void begin(Lock& lock);
+    static void begin(Domain& domain);
     Word& add_word(Address granule, std::uint8_t bytes, std::uint32_t& head);
 
-    std::uint32_t execution_ = 1;
-    GranuleMap heads_;        // the first word of each
-    std::deque<Word> words_;  // stable addresses
+    std::uint64_t epoch_ = 1;  // grows with each execution, mark and return to one
+    std::uint64_t first_ = 1;  // of this execution
+    GranuleMap heads_;         // the first word of each
+    std::deque<Word> words_;   // stable addresses
     std::uint32_t objects_ = 1;
     struct Slot {
         Address key = 0;
@@ -172,6 +201,9 @@ class Tables {
     std::deque<Lock> locks_;
     std::vector<Slot> lock_slots_;
     std::deque<Domain> domains_;
+    Journal<Word> old_words_;
+    Journal<Lock> old_locks_;
+    Journal<Domain> old_domains_;
 };
 
 }  // namespace surefoot::checker::engine

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <stdexcept>
 
 namespace surefoot::checker::engine {
@@ -35,17 +36,43 @@ Memory::~Memory() {
     munmap(owner_, bytes_ / kGrain * sizeof *owner_);
 }
 
+/// Every execution finds zeroes, whatever the one before left.
+void Memory::clear_from(Region& region, std::size_t used) {
+    if (region.used > used)
+        std::memset(reinterpret_cast<void*>(kBase + region.begin + used), 0, region.used - used);
+    region.used = used;
+}
+
 void Memory::reset() {
     for (Region& region : regions_) {
         if (region.used == 0) continue;
-        // Every execution finds zeroes, whatever the one before left.
-        std::memset(reinterpret_cast<void*>(kBase + region.begin), 0, region.used);
         std::memset(owner_ + region.begin / kGrain, 0, region.used / kGrain * sizeof *owner_);
-        region.used = 0;
+        clear_from(region, 0);
     }
     blocks_.clear();
     free_.clear();
+    changes_.clear();
     watched_ = false;
+}
+
+void Memory::mark(Mark& mark) const {
+    std::transform(std::begin(regions_), std::end(regions_), mark.used,
+                   [](const Region& region) { return region.used; });
+    mark.blocks = blocks_.size();
+    mark.changes = changes_.size();
+    mark.free = free_;
+    mark.watched = watched_;
+}
+
+void Memory::return_to(const Mark& mark) {
+    for (; changes_.size() > mark.changes; changes_.pop_back())
+        blocks_[changes_.back().index] = changes_.back().before;
+    for (; blocks_.size() > mark.blocks; blocks_.pop_back())
+        set_owner(blocks_.back(), blocks_.back().over);
+    for (unsigned i = 0; i <= kMaxProcs; ++i)
+        clear_from(regions_[i], mark.used[i]);
+    free_ = mark.free;
+    watched_ = mark.watched;
 }
 
 Address Memory::alloc(unsigned number, std::size_t bytes, std::size_t align, const Point& made) {
@@ -72,20 +99,26 @@ Address Memory::alloc(unsigned number, std::size_t bytes, std::size_t align, con
     return give_out(block);
 }
 
+void Memory::set_owner(const Block& block, std::uint32_t owner) {
+    std::fill_n(owner_ + (block.begin - kBase) / kGrain, block.bytes / kGrain, owner);
+}
+
 Address Memory::give_out(Block block) {
+    block.over = owner_[(block.begin - kBase) / kGrain];
     blocks_.push_back(block);
-    std::fill_n(owner_ + (block.begin - kBase) / kGrain, block.bytes / kGrain,
-                static_cast<std::uint32_t>(blocks_.size()));
+    set_owner(block, static_cast<std::uint32_t>(blocks_.size()));
     return block.begin;
 }
 
 void Memory::free(Block& block, const Point& freed) {
+    changes_.push_back({index_of(block), block});
     block.is_free = watched_ = true;
     block.freed = freed;
-    if (reuses()) free_.push_back(static_cast<std::uint32_t>(&block - blocks_.data()));
+    if (reuses()) free_.push_back(index_of(block));
 }
 
 void Memory::give_again(Block& block, const Point& made, bool in_setup) {
+    changes_.push_back({index_of(block), block});
     block.is_free = false;
     block.made = made;
     block.made_in_setup = in_setup;

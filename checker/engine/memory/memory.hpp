@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Block {
     unsigned generation = 0;
     bool made_in_setup = true;
     bool is_free = false;
+    std::uint32_t over = 0;  // the block that was there before, as index + 1
 };
 
 class Memory {
@@ -36,7 +38,26 @@ class Memory {
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
 
+    /// A place in an execution: what had been given out and freed by then.
+    struct Mark {
+        std::size_t used[kMaxProcs + 1];
+        std::size_t blocks, changes;
+        std::vector<std::uint32_t> free;
+        bool watched;
+    };
+
     void reset();
+    void mark(Mark& mark) const;
+    /// The bytes that are in use are not those of the mark.
+    void return_to(const Mark& mark);
+    /// Calls `visit` for all that is in use, piece by piece.
+    template <class Visit>
+    void for_used(Visit&& visit) const {
+        for (const Region& region : regions_) {
+            auto* const begin = reinterpret_cast<std::byte*>(kBase + region.begin);
+            if (region.used != 0) visit(std::span(begin, region.used));
+        }
+    }
     /// Each process allocates from a region of its own, so that what it gets does not depend on
     /// what others did meanwhile. Region 0 is the setup's, and half of the arena.
     /// @return 0 when the region is full
@@ -62,11 +83,21 @@ class Memory {
     struct Region {
         std::size_t begin = 0, used = 0, bytes = 0;
     };
+    static void clear_from(Region& region, std::size_t used);
+    void set_owner(const Block& block, std::uint32_t owner);
+    std::uint32_t index_of(const Block& block) const {
+        return static_cast<std::uint32_t>(&block - blocks_.data());
+    }
     Region regions_[kMaxProcs + 1];
     bool watched_ = false;
     std::vector<Block> blocks_;
     std::uint32_t* owner_;  // block of each grain, as index + 1
     std::vector<std::uint32_t> free_;
+    struct Change {
+        std::uint32_t index;
+        Block before;
+    };
+    std::vector<Change> changes_;  // of blocks, since the execution began
 };
 
 }  // namespace surefoot::checker::engine

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <vector>
 
 #include "engine/machine/tables.hpp"
@@ -28,9 +29,33 @@ class Shadow {
   public:
     Shadow(Address arena, std::size_t arena_bytes) : index_(arena, arena_bytes) {}
 
+    /// A place in an execution, as that of Tables.
+    struct Mark {
+        std::size_t granules;
+        std::uint64_t first;
+        bool used;
+    };
+
     void new_execution() {
-        ++execution_;
+        first_ = ++epoch_;
         used_ = false;
+    }
+    Mark mark() {
+        ++epoch_;
+        is_kept_ = true;
+        return {old_.size(), first_, used_};
+    }
+    void return_to(const Mark& mark) {
+        for (; old_.size() > mark.granules; old_.pop_back()) {
+            const Old& old = old_.back();
+            const auto before = old_accesses_.begin() + old.accesses;
+            old.granule->epoch = old.epoch;
+            old.granule->accesses.assign(before, old_accesses_.end());
+            old_accesses_.erase(before, old_accesses_.end());
+        }
+        first_ = mark.first;
+        used_ = mark.used;
+        ++epoch_;
     }
     /// Whether anything was noted in this execution.
     bool used() const { return used_; }
@@ -65,8 +90,14 @@ class Shadow {
 
   private:
     struct Granule {
-        std::uint32_t execution = 0;
+        std::uint64_t epoch = 0;  // in which it was last met
         std::vector<Access> accesses;
+    };
+    /// What a granule was; its accesses lie in `old_accesses_` from there on.
+    struct Old {
+        Granule* granule;
+        std::uint64_t epoch;
+        std::ptrdiff_t accesses;
     };
 
     std::vector<Access>& of(Address granule) {
@@ -76,15 +107,27 @@ class Shadow {
             index = static_cast<std::uint32_t>(granules_.size());
         }
         Granule& found = granules_[index - 1];
-        if (found.execution != execution_) found.accesses.clear();
-        found.execution = execution_;
+        if (found.epoch != epoch_) meet(found);
         return found.accesses;
+    }
+    void meet(Granule& granule) {
+        std::vector<Access>& accesses = granule.accesses;
+        if (is_kept_) {
+            old_.push_back({&granule, granule.epoch, std::ssize(old_accesses_)});
+            old_accesses_.insert(old_accesses_.end(), accesses.begin(), accesses.end());
+        }
+        if (granule.epoch < first_) accesses.clear();
+        granule.epoch = epoch_;
     }
 
     GranuleMap index_;
     std::deque<Granule> granules_;
-    std::uint32_t execution_ = 1;
+    std::uint64_t epoch_ = 1;
+    std::uint64_t first_ = 1;
     bool used_ = false;
+    bool is_kept_ = false;  // what granules were before
+    std::vector<Old> old_;
+    std::vector<Access> old_accesses_;
 };
 
 }  // namespace surefoot::checker::engine

@@ -3,7 +3,7 @@
 //
 // usage: oracle_agreement_test
 // [--model=sc|tso|weak|sc-0|sc-1|sc-2|tso-1|sc-announced|tso-announced|irq|all]
-// [--seed=N] [--count=N] [--index=N] [--jobs=N]
+// [--seed=N] [--count=N] [--index=N] [--jobs=N] [--snapshots=1]
 //
 // sc-1 is sc with at most one preemption; sc-announced is sc, with loads, stores and most
 // read-modify-writes by the program's own instructions, announced to the engine; irq is sc
@@ -75,11 +75,18 @@ Enumeration enumerate(const Program& program, const Model& model) {
     return model.enumerate(std::move(cpus));
 }
 
-Comparison compare(const Program& program, const Model& model, unsigned jobs) {
+/// How the engine is to search.
+struct How {
+    unsigned jobs = 1;
+    bool snapshots = false;
+};
+
+Comparison compare(const Program& program, const Model& model, const How& how) {
     const bool weak = model.model == SFC_WEAK;
-    return {!weak, weak || model.bounded() || model.interrupts() || jobs > 1,
+    return {!weak, weak || model.bounded() || model.interrupts() || how.jobs > 1,
             enumerate(program, model),
-            EngineSide(program, model.model, model.bound, model.announced, jobs, model.interrupts())
+            EngineSide(program, model.model, model.bound, model.announced, how.jobs, how.snapshots,
+                       model.interrupts())
                 .explore()};
 }
 
@@ -92,16 +99,15 @@ struct Request {
     std::string_view model = "all";
     std::uint64_t seed = 1;
     std::uint64_t count = 1000;
-    unsigned jobs = 1;
+    How how;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> programs;  // seed and index
 };
 
-void report(const Program& program, const Model& model, unsigned jobs, std::uint64_t seed,
+void report(const Program& program, const Model& model, const How& how, std::uint64_t seed,
             std::uint64_t index) {
-    const Program least = minimise(program, [&](const Program& candidate) {
-        return !compare(candidate, model, jobs).equal();
-    });
-    const Comparison comparison = compare(least, model, jobs);
+    const Program least = minimise(
+        program, [&](const Program& candidate) { return !compare(candidate, model, how).equal(); });
+    const Comparison comparison = compare(least, model, how);
     const Enumeration& wanted = comparison.wanted;
     const Explored& found = comparison.found;
     std::cout << "\ndifference under " << model.name << "; replay with --model=" << model.name
@@ -123,11 +129,11 @@ unsigned run(const Model& model, const Request& request) {
     std::uint64_t graphs = 0, redundant = 0;
     for (const auto& [seed, index] : request.programs) {
         const Program program = draw(model, seed, index);
-        const Comparison comparison = compare(program, model, request.jobs);
+        const Comparison comparison = compare(program, model, request.how);
         graphs += comparison.wanted.graphs;
         redundant += comparison.found.redundant;
         if (comparison.equal()) continue;
-        report(program, model, request.jobs, seed, index);
+        report(program, model, request.how, seed, index);
         if (++differences == kEnough) break;
     }
     if (model.model == SFC_WEAK && 2 * redundant > graphs) ++differences;  // dead ends
@@ -151,7 +157,9 @@ bool parse(std::string_view argument, Request& request) {
     if (name == "--seed")
         request.seed = number;
     else if (name == "--jobs")
-        request.jobs = static_cast<unsigned>(number);
+        request.how.jobs = static_cast<unsigned>(number);
+    else if (name == "--snapshots")
+        request.how.snapshots = number != 0;
     else if (name == "--count")
         request.count = number;
     else if (name == "--index")

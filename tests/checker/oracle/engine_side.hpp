@@ -30,13 +30,15 @@ class EngineSide {
 
     /// @param jobs  several processes: then parts are given away whenever that is possible
     /// @param with_handler  the last list is what interrupts do
+    /// @param snapshots  and each execution again without them
     EngineSide(const Program& program, sfc_model model, int bound, bool announced, unsigned jobs,
-               bool with_handler)
+               bool snapshots, bool with_handler)
         : program_(program),
           model_(model),
           bound_(bound),
           announced_(announced),
           jobs_(jobs),
+          snapshots_(snapshots),
           tasks_(static_cast<unsigned>(program.size()) - (with_handler ? 1 : 0)) {}
 
     Explored explore() {
@@ -50,6 +52,8 @@ class EngineSide {
         options.arena_bytes = 4 << 20;
         options.jobs = jobs_;
         options.executions_between_parts = 1;
+        options.snapshots = snapshots_;
+        if (snapshots_) options.repeat_every = 1;
         const sfc_program program{"random", [](void* self) { side(self).set_up(); },
                                   [](void* self) { side(self).finish(); }, this};
         sfc_result result{};
@@ -212,6 +216,7 @@ class EngineSide {
     int bound_;
     bool announced_;
     unsigned jobs_;
+    bool snapshots_;
     unsigned tasks_;
     Memory* memory_ = nullptr;
     Explored found_;

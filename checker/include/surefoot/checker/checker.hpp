@@ -59,6 +59,8 @@ struct Options {
     bool hash_traces = false;
     bool flush_is_ipi = true;
     sfc_reuse reuse = SFC_REUSE_NEVER;
+    bool snapshots = false;
+    std::uint32_t repeat_every = 0;
     std::string replay = {};
 };
 

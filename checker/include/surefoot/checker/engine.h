@@ -279,6 +279,11 @@ typedef struct sfc_options {
     bool hash_traces;       /**< Fill in sfc_result.trace_hash. */
     bool flush_is_ipi;      /**< For the program to ask; see sfc_flush_is_ipi(). */
     sfc_reuse reuse;
+    /** Go back to copies of what the program has in the arena and on its stacks, instead of running
+     * the same steps again: docs/checker.md says when. All that a task changes is to lie there. */
+    bool snapshots;
+    uint32_t repeat_every; /**< Each execution of a number that this divides is run again from its
+                                beginning, and must be the same; 0: 1000. */
     size_t arena_bytes; /**< 0: 64 MiB. */
     const char* replay; /**< Runs this one schedule, of an earlier result. */
     /** Called now and then. */
