@@ -1,5 +1,7 @@
 // The checker: executions and visible steps in a second, where the number of executions is known.
 
+#include <string>
+
 #include "programs.hpp"
 
 #include "harness/clock.hpp"
@@ -35,6 +37,25 @@ programs::Body two_times_200() {
     };
 }
 
+/// Two tasks of 150 steps each, in a space of so many bytes that setup builds.
+programs::Body in_a_space_of(std::size_t bytes) {
+    return [bytes](Program& program) {
+        auto& words = program.make<programs::Ints>();
+        auto* const space = static_cast<std::uint64_t*>(sfc_alloc(bytes, 64, nullptr));
+        for (std::size_t i = 0; i < bytes / sizeof *space; i += 8)
+            space[i] = i;
+        for (int task = 1; task <= 2; ++task) {
+            program.spawn([&words, space, task] {
+                for (int i = 0; i < 144; ++i)
+                    sfc_store(space + 64 * task + i % 60, 8, static_cast<std::uint64_t>(i),
+                              SFC_RELAXED, nullptr);
+                for (int i = 0; i < 6; ++i)
+                    words.at[0].fetch_add(1);
+            });
+        }
+    };
+}
+
 std::vector<Known> programs_of_known_size() {
     return {
         {"ainc7", programs::increments(7, 1), 5040, 0, 200e3},
@@ -44,6 +65,8 @@ std::vector<Known> programs_of_known_size() {
         {"lastzero10", programs::lastzero(10), 3328, 3328 / 0.4},
         {"readers13", programs::readers(13), 8192},
         {"2x200", two_times_200(), 924},
+        {"2x150in64k", in_a_space_of(64 << 10), 924},
+        {"2x150in1m", in_a_space_of(1 << 20), 924},
     };
 }
 
@@ -53,32 +76,53 @@ Reading per_second(std::uint64_t count, const Reading& nanoseconds) {
     return {n * 1e9 / nanoseconds.wall, n * 1e9 / nanoseconds.cpu};
 }
 
-Reading explore(const Known& known, bool steps) {
+/// How a program is searched, and what of it a row tells.
+struct Way {
+    const char* suffix;
+    std::string what;
+    checker::Options options = {};
+    bool steps = false;
+};
+
+Reading explore(const Known& known, const Way& way) {
     checker::Result result;
-    const Reading time = timed(1, [&](std::uint64_t) { result = checker::check(known.body); });
+    const Reading time =
+        timed(1, [&](std::uint64_t) { result = checker::check(known.body, way.options); });
     must(result.complete == known.executions, "the number of executions");
-    return per_second(steps ? result.steps : result.complete, time);
+    return per_second(way.steps ? result.steps : result.complete, time);
 }
 
-Row row_of(const Known& known, bool steps) {
-    Row row{.name = std::string("checker.") + known.name + (steps ? ".steps" : ""),
+Row row_of(const Known& known, const Way& way) {
+    return {.name = std::string("checker.") + known.name + way.suffix,
             .unit = "1/s",
-            .what = steps ? "visible steps a second, those run again included"
-                          : "executions a second, " + std::to_string(known.executions) + " in all",
+            .what = way.what,
             .target = std::nullopt,
+            .clock = way.options.jobs > 1 ? Row::Clock::wall : Row::Clock::cpu,
             .rounds = 5,
-            .make = [known, steps](const Scale&) {
-                std::vector<Case> cases{
-                    {Column::surefoot, [known, steps] { return explore(known, steps); }}};
-                if (!steps && known.published != 0)
-                    cases.push_back({Column::published, [known] {
-                                         return Reading{known.published, known.published};
-                                     }});
-                return cases;
+            .make = [known, way](const Scale&) {
+                return std::vector<Case>{
+                    {Column::surefoot, [known, way] { return explore(known, way); }}};
             }};
-    if (!steps && known.target != 0) row.target = Target{Target::Kind::at_least, known.target};
-    if (steps && known.name == std::string_view("2x200"))
-        row.target = Target{Target::Kind::at_least, 20e6};
+}
+
+Row executions_row(const Known& known) {
+    Row row =
+        row_of(known, {"", "executions a second, " + std::to_string(known.executions) + " in all"});
+    if (known.target != 0) row.target = Target{Target::Kind::at_least, known.target};
+    if (known.published == 0) return row;
+    row.make = [known, make = row.make](const Scale& scale) {
+        std::vector<Case> cases = make(scale);
+        cases.push_back(
+            {Column::published, [known] { return Reading{known.published, known.published}; }});
+        return cases;
+    };
+    return row;
+}
+
+Row steps_row(const Known& known) {
+    Row row =
+        row_of(known, {".steps", "visible steps a second, those run again included", {}, true});
+    if (known.name == std::string_view("2x200")) row.target = Target{Target::Kind::at_least, 20e6};
     return row;
 }
 
@@ -86,8 +130,14 @@ Row row_of(const Known& known, bool steps) {
 
 void add_checker_rows(std::vector<Row>& rows) {
     for (const Known& known : programs_of_known_size()) {
-        rows.push_back(row_of(known, false));
-        rows.push_back(row_of(known, true));
+        rows.push_back(executions_row(known));
+        rows.push_back(steps_row(known));
+        rows.push_back(row_of(
+            known,
+            {".snapshots", "the same executions a second, with snapshots", {.snapshots = true}}));
+        if (known.name == std::string_view("fib_bench5"))
+            rows.push_back(row_of(
+                known, {".jobs2", "the same executions a second of two processes", {.jobs = 2}}));
     }
 }
 

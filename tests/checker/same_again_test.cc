@@ -1,7 +1,7 @@
-// The same search in another process, spread over several, with other addresses, another
-// environment and time zone: equal counts, outcomes and trace hashes.
+// The same search in another process, spread over several, with snapshots, with other addresses,
+// another environment and time zone: equal counts, outcomes and trace hashes.
 //
-// usage: checker_same_again_test [print JOBS]
+// usage: checker_same_again_test [print JOBS SNAPSHOTS]
 //
 // Without arguments it runs itself with them, in different surroundings, and compares what it says.
 
@@ -69,17 +69,19 @@ void print(const char* name, const char* how, const Result& result) {
     std::printf("\n");
 }
 
-int print_all(unsigned jobs) {
+int print_all(unsigned jobs, bool snapshots) {
     for (const Named& program : programs_to_run()) {
         Options options{.jobs = jobs,
                         .executions_between_parts = 20,
                         .stop_at_error = false,
                         .hash_traces = true};
+        options.model = Model::weak;  // has no snapshots
+        print(program.name, "weak", check(program.body, options));
+        options.snapshots = snapshots;
+        options.model = Model::sc;
         print(program.name, "sc", check(program.body, options));
         options.model = Model::tso;
         print(program.name, "tso", check(program.body, options));
-        options.model = Model::weak;
-        print(program.name, "weak", check(program.body, options));
         options.model = Model::sc;
         options.strategy = Strategy::bounded;
         print(program.name, "bounded", check(program.body, options));
@@ -88,7 +90,7 @@ int print_all(unsigned jobs) {
 }
 
 /// What the program prints when it runs with these arguments and this environment.
-std::string said(const char* self, const char* jobs, bool randomised,
+std::string said(const char* self, const char* jobs, const char* snapshots, bool randomised,
                  const std::vector<std::string>& environment) {
     int ends[2];
     if (pipe(ends) != 0) return "no pipe";
@@ -101,7 +103,7 @@ std::string said(const char* self, const char* jobs, bool randomised,
             variables.push_back(const_cast<char*>(variable.c_str()));
         variables.push_back(nullptr);
         char* const arguments[] = {const_cast<char*>(self), const_cast<char*>("print"),
-                                   const_cast<char*>(jobs), nullptr};
+                                   const_cast<char*>(jobs), const_cast<char*>(snapshots), nullptr};
         execve("/proc/self/exe", arguments, variables.data());
         _exit(127);
     }
@@ -117,24 +119,29 @@ std::string said(const char* self, const char* jobs, bool randomised,
 }
 
 int compare(const char* self) {
-    const std::string one = said(self, "1", false, {"TZ=UTC"});
+    const std::string one = said(self, "1", "0", false, {"TZ=UTC"});
     const std::vector<std::string> other{"TZ=Asia/Kathmandu", "LC_ALL=C",
                                          "PADDING=" + std::string(3000, 'x')};
     int differences = 0;
     for (const char* jobs : {"1", "4"}) {
-        const std::string again = said(self, jobs, true, other);
-        if (again == one) continue;
-        ++differences;
-        std::cout << "first:\n" << one << "with " << jobs << " jobs:\n" << again;
+        for (const char* snapshots : {"0", "1"}) {
+            const std::string again = said(self, jobs, snapshots, true, other);
+            if (again == one) continue;
+            ++differences;
+            std::cout << "first:\n"
+                      << one << "with " << jobs << " jobs, snapshots " << snapshots << ":\n"
+                      << again;
+        }
     }
-    return one.find("family weak") == one.npos || differences != 0;
+    return one.find("family bounded") == one.npos || differences != 0;
 }
 
 }  // namespace
 }  // namespace surefoot::checker
 
 int main(int count, char** arguments) {
-    if (count == 3)
-        return surefoot::checker::print_all(static_cast<unsigned>(std::atoi(arguments[2])));
+    if (count == 4)
+        return surefoot::checker::print_all(static_cast<unsigned>(std::atoi(arguments[2])),
+                                            std::atoi(arguments[3]) != 0);
     return surefoot::checker::compare(arguments[0]);
 }
