@@ -59,7 +59,7 @@ tl::expected<Outcome, Error> run(const Test& test, checker::Model model, const E
 std::string to_text(const Test& test, const Outcome& outcome);
 /// The last line of to_text().
 std::string observation_line(const Test& test, const Outcome& outcome);
-/// One object on one line.
-std::string to_json(const Test& test, const Outcome& outcome);
+/// One object on one line. `file` is where the test came from.
+std::string to_json(std::string_view file, const Test& test, const Outcome& outcome);
 
 }  // namespace surefoot::litmus

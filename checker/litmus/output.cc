@@ -153,7 +153,7 @@ std::string observation_line(const Test& test, const Outcome& outcome) {
                        outcome.positive, outcome.negative);
 }
 
-std::string to_json(const Test& test, const Outcome& outcome) {
+std::string to_json(std::string_view file, const Test& test, const Outcome& outcome) {
     auto states = nlohmann::ordered_json::array();
     for (const auto& [state, executions] : outcome.states) {
         nlohmann::ordered_json object;
@@ -168,6 +168,7 @@ std::string to_json(const Test& test, const Outcome& outcome) {
         states.push_back(std::move(object));
     }
     const nlohmann::ordered_json all{
+        {"file", file},
         {"name", test.name},
         {"model", model_name(outcome.model)},
         {"condition", condition_text(test)},

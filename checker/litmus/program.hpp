@@ -4,6 +4,7 @@
 // running one needs neither recursion nor memory. Everything that can fail later has its place.
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -44,6 +45,9 @@ using Slot = std::uint16_t;
 
 /// Address dependencies are sets of loads, a bit each.
 constexpr unsigned kMostLoads = 64;
+
+/// Of a process, and of a test: finding names and exploring takes time by their square.
+constexpr std::size_t kMostInstructions = 1024, kMostSlots = 4096, kMostVariables = 1024;
 
 enum class Op : std::uint8_t {
     // slot = function of slots

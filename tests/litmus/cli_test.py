@@ -48,8 +48,8 @@ with tempfile.TemporaryDirectory() as folder:
 
     check("--quiet", (0, "Observation SB Sometimes 1 3\n", ""), run("--model=tso", "--quiet", sb))
     status, out, _ = run("--model=tso", "--json", sb, mp)
-    check("--json", [("SB", "Sometimes"), ("MP", "Never")],
-          [(test["name"], test["observation"]) for test in map(json.loads, out.splitlines())])
+    check("--json", [(str(sb), "SB", "Sometimes"), (str(mp), "MP", "Never")],
+          [(test["file"], test["name"], test["observation"]) for test in map(json.loads, out.splitlines())])
     check("after --", (0, "Observation SB Never 0 3\n", ""), run("--model=sc", "--quiet", "--", sb))
 
     check("standard input", (0, "Observation SB Never 0 3\n", ""),
@@ -88,7 +88,7 @@ with tempfile.TemporaryDirectory() as folder:
                   f"{bad}:5:2: frob(): no such primitive in the kernel's litmus language")
     check("the others still run: output", "Observation SB Never 0 3\n", out)
     refused("no such file", [f"{folder}/none"], f"{folder}/none: No such file or directory")
-    refused("a folder", [folder], f"{folder}: Is a directory")
+    refused("a folder", [folder], f"{folder}: Is a directory: give {folder}/*.litmus")
     refused("no file", [], "litmus: no file is given (surefoot litmus --help)")
     refused("unknown model", ["--model=arm", sb], "--model=arm: not one of sc, tso, weak")
     refused("unknown option", ["--frob", sb], "--frob: unknown option (surefoot litmus --help)")

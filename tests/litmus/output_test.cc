@@ -82,8 +82,8 @@ TEST(Output, json) {
     auto [test, outcome] = run_file(program("forbidden"), Model::tso);
     outcome.seconds = 0;
     EXPECT_EQ(
-        to_json(test, outcome),
-        R"({"name":"forbidden","model":"tso",)"
+        to_json("MP.litmus", test, outcome),
+        R"({"file":"MP.litmus","name":"forbidden","model":"tso",)"
         R"json("condition":"~exists (1:r0=0 /\\ not (1:r1=7) \\/ 1:r0=x /\\ not (1:r1=1))","ok":true,)json"
         R"("observation":"Never","positive":0,"negative":2,)"
         R"("states":[{"1:r0":0,"1:r1":7},{"1:r0":"x","1:r1":1}],"data_race":false,)"
@@ -103,7 +103,7 @@ Flag data-race
 Condition exists (1:r0=1)
 Observation plain-published-too-early Sometimes 2 1)");
     const auto [test, outcome] = run_file(program("plain-published-too-early"), Model::weak);
-    EXPECT_NE(to_json(test, outcome).find(R"("data_race":true)"), std::string::npos);
+    EXPECT_NE(to_json("", test, outcome).find(R"("data_race":true)"), std::string::npos);
 }
 
 /// A test of one process with int *x, spinlock_t *s and struct srcu_struct *ss, that must be

@@ -72,7 +72,8 @@ int refuse(const std::string& file, const litmus::Error& error) {
 int run_file(const std::string& file, checker::Model model, const LitmusArguments& arguments) {
     const auto text = read_file(file);
     if (!text) {
-        print_failure(file, std::strerror(errno));
+        const std::string hint = errno == EISDIR ? fmt::format(": give {}/*.litmus", file) : "";
+        print_failure(file, std::strerror(errno) + hint);
         return kExitRefused;
     }
     const auto test = litmus::parse(*text);
@@ -83,7 +84,7 @@ int run_file(const std::string& file, checker::Model model, const LitmusArgument
     if (shows) fmt::print(stderr, "{}", kEraseLine);
     if (!outcome) return refuse(file, outcome.error());
     if (arguments.json) {
-        fmt::print("{}\n", litmus::to_json(*test, *outcome));
+        fmt::print("{}\n", litmus::to_json(file, *test, *outcome));
     } else if (arguments.quiet) {
         fmt::print("{}\n", litmus::observation_line(*test, *outcome));
     } else {

@@ -130,9 +130,13 @@ std::optional<unsigned> Variables::find(std::string_view name) const {
     return static_cast<unsigned>(at - all_.begin());
 }
 
-unsigned Variables::named(std::string_view name) {
-    if (const auto known = find(name)) return *known;
-    all_.push_back({std::string(name), std::nullopt, {}});
+unsigned Variables::named(const Token& name) {
+    if (const auto known = find(name.text)) return *known;
+    if (all_.size() == kMostVariables) {
+        Cursor::fail(name.place,
+                     "more than " + std::to_string(kMostVariables) + " shared variables");
+    }
+    all_.push_back({std::string(name.text), std::nullopt, {}});
     return static_cast<unsigned>(all_.size() - 1);
 }
 

@@ -65,7 +65,7 @@ ParsedType parse_type(Cursor& cursor);
 class Variables {
   public:
     /// @return its index
-    unsigned named(std::string_view name);
+    unsigned named(const Token& name);
     std::optional<unsigned> find(std::string_view name) const;
     void declare(unsigned index, VariableKind kind, Place place);
     Variable& operator[](unsigned index) { return all_[index]; }

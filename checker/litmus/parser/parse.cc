@@ -1,7 +1,9 @@
 // A whole file: header, initial state, processes, condition.
 
 #include <algorithm>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -12,9 +14,18 @@
 namespace surefoot::litmus {
 namespace {
 
+/// What else herd7 reads.
+constexpr std::string_view kOtherLanguages[] = {"AArch64", "ARM", "BPF",   "CPP", "JAVA",  "LISA",
+                                                "MIPS",    "PPC", "RISCV", "X86", "X86_64"};
+
 /// "C name", then what other tools left there: strings, and lines like Cycle=Fre PodWR.
 std::string parse_header(Cursor& cursor) {
     const Token language = cursor.raw().next_until_blank();
+    const auto& others = kOtherLanguages;
+    if (std::find(std::begin(others), std::end(others), language.text) != std::end(others)) {
+        Cursor::fail(language.place,
+                     "a test of " + std::string(language.text) + ": only C tests are read");
+    }
     if (language.text != "C") {
         Cursor::fail(language.place, "a C litmus test begins with 'C' and its name");
     }

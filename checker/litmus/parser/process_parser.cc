@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <utility>
 
 namespace surefoot::litmus {
@@ -46,7 +45,7 @@ bool reads_memory(Op op) {
 // ------------------------------------------------------------------------------------------
 
 Slot ProcessParser::new_slot(Constant initial, Place place) {
-    if (process_.slots.size() > std::numeric_limits<Slot>::max()) {
+    if (process_.slots.size() == kMostSlots) {
         Cursor::fail(place, "this process is too long");
     }
     process_.slots.push_back(initial);
@@ -56,6 +55,10 @@ Slot ProcessParser::new_slot(Constant initial, Place place) {
 Instruction& ProcessParser::emit(Instruction instruction) {
     if (reads_memory(instruction.op) && ++loads_ > kMostLoads) {
         Cursor::fail(instruction.place, "this process has more than 64 loads");
+    }
+    if (process_.code.size() == kMostInstructions) {
+        Cursor::fail(instruction.place, "this process has more than " +
+                                            std::to_string(kMostInstructions) + " operations");
     }
     process_.code.push_back(instruction);
     return process_.code.back();
@@ -113,7 +116,7 @@ void ProcessParser::parse_parameters() {
         if (find_register(name.text)) {
             Cursor::fail(name.place, std::string(name.text) + " is named twice");
         }
-        const unsigned variable = variables_.named(name.text);
+        const unsigned variable = variables_.named(name);
         variables_.declare(variable, parsed.kind, name.place);
         process_.registers.push_back(
             {std::string(name.text), new_slot({0, variable + 1}, name.place)});

@@ -1,6 +1,7 @@
 #include "litmus/parser/state_parser.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace surefoot::litmus {
@@ -59,13 +60,16 @@ class InitialState {
         if (cursor_.peek().is("[")) {
             Cursor::fail(cursor_.peek().place, "arrays are not part of the language");
         }
-        const unsigned variable = variables_.named(name.text);
+        const unsigned variable = variables_.named(name);
         if (type)
             variables_.declare(variable, type->is_pointer ? VariableKind::word : type->kind,
                                name.place);
         if (!cursor_.accept("=")) return;
         if (type && !type->is_pointer && type->kind != VariableKind::word) {
             Cursor::fail(name.place, std::string(name.text) + " is a lock: it has no value");
+        }
+        if (!initialized_.insert({std::nullopt, name.text}).second) {
+            Cursor::fail(name.place, std::string(name.text) + " has an initial value already");
         }
         const Constant value = parse_value();
         variables_[variable].initial = value;
@@ -77,6 +81,9 @@ class InitialState {
         if (!process) Cursor::fail(number.place, "expected a process before ':'");
         cursor_.expect(":");
         const Token name = cursor_.expect_word("the name of a register");
+        if (!initialized_.insert({process, name.text}).second) {
+            Cursor::fail(name.place, std::string(name.text) + " has an initial value already");
+        }
         const Constant value = cursor_.accept("=") ? parse_value() : Constant{};
         registers_.push_back({*process, name, value});
     }
@@ -96,12 +103,13 @@ class InitialState {
         if (name.is("ATOMIC_INIT") || name.is("ATOMIC64_INIT") || name.is("ATOMIC_LONG_INIT")) {
             return parse_value();
         }
-        return {0, variables_.named(name.text) + 1};
+        return {0, variables_.named(name) + 1};
     }
 
     Cursor& cursor_;
     Variables& variables_;
     std::vector<InitialRegister> registers_;
+    std::set<std::pair<std::optional<unsigned>, std::string_view>> initialized_;
 };
 
 // --- the condition

@@ -100,7 +100,8 @@ TEST(Parser, a_condition_prints_as_herd7_prints_it) {
 
 TEST(Parser, a_malformed_frame_is_refused_with_its_place) {
     EXPECT_EQ(complaint(""), "1:1: a C litmus test begins with 'C' and its name");
-    EXPECT_EQ(complaint("PPC t\n{}"), "1:1: a C litmus test begins with 'C' and its name");
+    EXPECT_EQ(complaint("PPC t\n{}"), "1:1: a test of PPC: only C tests are read");
+    EXPECT_EQ(complaint("X86_64 t\n{}"), "1:1: a test of X86_64: only C tests are read");
     EXPECT_EQ(complaint("C"), "1:2: the test has no name");
     EXPECT_EQ(complaint("C t"), "1:4: expected the initial state, '{ ... }'");
     EXPECT_EQ(complaint("C t\nP0() {}"), "2:1: expected the initial state, '{ ... }'");
@@ -132,7 +133,28 @@ TEST(Parser, a_malformed_initial_state_is_refused_with_its_place) {
     EXPECT_EQ(in_initial_state("x = 12ab;"), "3:5: '12ab' is no number");
     EXPECT_EQ(in_initial_state("rwlock_t x;"),
               "3:1: rwlock_t: not part of the kernel's litmus language");
+    EXPECT_EQ(in_initial_state("x = 1; x = 1;"), "3:8: x has an initial value already");
+    EXPECT_EQ(in_initial_state("0:r0 = 1; P0:r0 = 2;"), "3:14: r0 has an initial value already");
     EXPECT_EQ(in_initial_state("spinlock_t x;"), "5:9: x was declared with another type before");
+}
+
+TEST(Parser, what_would_take_too_long_is_refused_with_its_place) {
+    const auto repeated = [](unsigned times, const auto& line) {
+        std::string text;
+        for (unsigned i = 0; i < times; ++i)
+            text += line(i);
+        return text;
+    };
+    const auto variable = [](unsigned i) { return "x" + std::to_string(i) + ";\n"; };
+    EXPECT_EQ(in_initial_state(repeated(1022, variable)), "no complaint");
+    EXPECT_EQ(in_initial_state(repeated(1025, variable)),
+              "1027:1: more than 1024 shared variables");
+    const auto store = [](unsigned) { return std::string("WRITE_ONCE(*x, 1);\n"); };
+    EXPECT_EQ(in_process(repeated(1024, store)), "no complaint");
+    EXPECT_EQ(in_process(repeated(1025, store)),
+              "1029:1: this process has more than 1024 operations");
+    const auto name = [](unsigned i) { return "int r" + std::to_string(i) + ";\n"; };
+    EXPECT_EQ(in_process(repeated(5000, name)), "4099:5: this process is too long");
 }
 
 TEST(Parser, a_malformed_process_is_refused_with_its_place) {
