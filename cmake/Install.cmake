@@ -1,7 +1,9 @@
-# What an embedder installs: include/surefoot, one archive of every layer that it needs, and the
-# package files by which find_package(surefoot) gives surefoot::surefoot.
+# What others build on: include/surefoot, one archive of every layer that an embedder needs, and the
+# package files by which find_package(surefoot) gives surefoot::surefoot; the model checker, by
+# which find_package(surefoot COMPONENTS checker) gives surefoot::checker. Either can be installed
+# without the other.
 #
-#   cmake --install build/release --prefix DIR [--component embed]
+#   cmake --install build/release --prefix DIR [--component embed|checker]
 #
 # Programs install themselves, where they are made.
 
@@ -39,12 +41,21 @@ function(surefoot_install)
         ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT embed)
     install(EXPORT surefoot FILE surefootTargets.cmake NAMESPACE surefoot::
         DESTINATION "${package}" COMPONENT embed)
+    install(DIRECTORY "${PROJECT_SOURCE_DIR}/checker/include/surefoot"
+        DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT checker)
+    set_target_properties(surefoot_checker PROPERTIES EXPORT_NAME checker)
+    install(TARGETS surefoot_checker EXPORT surefoot_checker
+        ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT checker)
+    install(EXPORT surefoot_checker FILE surefootCheckerTargets.cmake NAMESPACE surefoot::
+        DESTINATION "${package}" COMPONENT checker)
     configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/surefootConfig.cmake.in"
         "${PROJECT_BINARY_DIR}/package/surefootConfig.cmake" INSTALL_DESTINATION "${package}")
     # Before 1.0 every minor version may change the interface.
     write_basic_package_version_file("${PROJECT_BINARY_DIR}/package/surefootConfigVersion.cmake"
         COMPATIBILITY SameMinorVersion)
-    install(FILES "${PROJECT_BINARY_DIR}/package/surefootConfig.cmake"
-                  "${PROJECT_BINARY_DIR}/package/surefootConfigVersion.cmake"
-        DESTINATION "${package}" COMPONENT embed)
+    foreach(component embed checker)
+        install(FILES "${PROJECT_BINARY_DIR}/package/surefootConfig.cmake"
+                      "${PROJECT_BINARY_DIR}/package/surefootConfigVersion.cmake"
+            DESTINATION "${package}" COMPONENT ${component})
+    endforeach()
 endfunction()

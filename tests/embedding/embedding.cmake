@@ -1,4 +1,4 @@
-# Installs BUILD into WORK, builds SOURCE there against it, and compares what PROGRAM prints.
+# Installs COMPONENT of BUILD into WORK, builds SOURCE there against it, and compares what PROGRAM prints.
 cmake_policy(VERSION 3.25)
 
 function(must)
@@ -10,7 +10,7 @@ function(must)
 endfunction()
 
 file(REMOVE_RECURSE "${WORK}")
-must("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${WORK}/prefix" --component embed)
+must("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${WORK}/prefix" --component "${COMPONENT}")
 must("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${WORK}/build" -G Ninja
     -D "CMAKE_PREFIX_PATH=${WORK}/prefix" -D "CMAKE_BUILD_TYPE=${CONFIG}"
     -D "CMAKE_C_COMPILER=${CC}" -D "CMAKE_CXX_COMPILER=${CXX}"
