@@ -154,6 +154,50 @@ TEST(BeyondAViolation, the_exhaustive_search_finds_what_the_bounded_one_finds) {
     }
 }
 
+// --- spawns while others run
+// -----------------------------------------------------------------------
+
+TEST(Spawns, of_two_tasks_are_explored_in_both_orders) {
+    for (const Model model : kModels) {
+        const Result result = check(
+            [](Program& program) {
+                auto& first = program.make<Int>();
+                const auto spawner = [&first](bool is_first) {
+                    return [&first, is_first] {
+                        const unsigned number =
+                            sfc_spawn([](void*) {}, nullptr, SFC_ANY_CPU, nullptr);
+                        if (is_first) first.store(static_cast<int>(number));
+                    };
+                };
+                program.spawn(spawner(true));
+                program.spawn(spawner(false));
+                program.finish([&first] { outcome(std::to_string(first.get())); });
+            },
+            {.model = model});
+        EXPECT_EQ(result.complete, 2U);
+        EXPECT_EQ(result.outcomes.count("2"), 1U);
+        EXPECT_EQ(result.outcomes.count("3"), 1U);
+    }
+}
+
+TEST(Spawns, come_before_and_after_an_interrupt_to_their_cpu) {
+    for (const Model model : kModels) {
+        const Result result = check(
+            [](Program& program) {
+                auto& handled = program.make<Int>();
+                program.spawn([&handled] {
+                    const auto handler = [](void* at) { static_cast<Int*>(at)->store(1); };
+                    sfc_ipi_wait(sfc_ipi(4, handler, &handled, nullptr), nullptr);
+                });
+                program.spawn([] { sfc_spawn([](void*) {}, nullptr, 2, nullptr); });
+                program.finish([&handled] { outcome(std::to_string(handled.get())); });
+            },
+            {.model = model});
+        EXPECT_EQ(result.outcomes.count("0"), 1U);
+        EXPECT_EQ(result.outcomes.count("1"), 1U);
+    }
+}
+
 // --- by chance
 // ------------------------------------------------------------------------------------
 

@@ -90,14 +90,6 @@ unsigned Machine::ipi(std::uint32_t cpus, void (*handler)(void*), void* argument
     tickets_.emplace_back();
     Op op{.kind = Kind::irq_send, .a = cpus & ~(1u << this_cpu()), .pc = pc};
     op.b = ticket;
-    for (std::uint32_t left = static_cast<std::uint32_t>(op.a); left != 0; left &= left - 1) {
-        const unsigned cpu = static_cast<unsigned>(__builtin_ctz(left));
-        if (cpu >= SFC_MAX_CPUS || !cpus_[cpu].used) {
-            op.a &= ~(std::uint64_t{1} << cpu);
-            continue;
-        }
-        handler_of(cpu);
-    }
     op.context = argument;
     op.handler = handler;
     step(op);
@@ -155,13 +147,27 @@ bool Machine::could_precede_interrupt(const Event& event, Stamp interrupt) {
     return true;
 }
 
+/// Leaves out the CPUs that have no task by now, and begins the interrupt sides of the others.
+void Machine::find_targets(Op& op) {
+    for (std::uint64_t left = op.a; left != 0; left &= left - 1) {
+        const auto cpu = static_cast<unsigned>(__builtin_ctzll(left));
+        if (cpu < SFC_MAX_CPUS && cpus_[cpu].used)
+            handler_of(cpu);
+        else
+            op.a &= ~(std::uint64_t{1} << cpu);
+    }
+    last_pc_ = op.pc;
+}
+
 void Machine::do_irq(Task& task, Op& op) {
     Cpu& cpu = cpus_[task.cpu];
+    if (op.kind == Kind::irq_send) find_targets(op);
     Event& event = begin(task.proc, op.kind, op.pc);
     switch (op.kind) {
         case Kind::irq_send:
             if (buffered()) after(last_[cpu.drain]);
             event.value = op.a;
+            touch_roster(event, Roster::looks);
             // A CPU handles interrupts in the order of their sending: a byte stands for each.
             event.effect.first =
                 footprint(kIrqObject, Mode::write, task.cpu, static_cast<std::uint8_t>(op.a));

@@ -342,6 +342,7 @@ void Machine::perform(Task& task, Op& op) {
         event.expected = count;
         op.result = event.value;
     }
+    if (op.kind == Kind::spawn) touch_roster(event, Roster::adds);
     if (op.kind == Kind::join) {
         const Task& other = tasks_[op.a];
         after(last_[other.proc]);
@@ -545,8 +546,25 @@ unsigned Machine::proc_for(unsigned parent, unsigned child) {
     return proc;
 }
 
+void Machine::touch_roster(Event& event, Roster how) {
+    event.effect.roster = how;
+    race_with(last_spawn_);
+    if (how == Roster::looks) {
+        senders_ |= set_of(event.proc);
+        sent_at_[event.proc] = depth_ + 1;
+        return;
+    }
+    race_with_each(senders_, sent_at_);
+    senders_ = 0;
+    last_spawn_ = depth_ + 1;
+}
+
 unsigned Machine::spawn(void (*body)(void*), void* argument, int cpu, const char* name) {
     const bool callback = cpu == kCallbackCpu;
+    if (running_ && !callback) {  // call_rcu() has made its step
+        Op op{.kind = Kind::spawn};
+        step(op);
+    }
     int from = callback ? kFirstCallbackCpu : 0;
     const int end = callback ? static_cast<int>(kMaxCpuSlots) : SFC_MAX_CPUS;
     if (cpu == SFC_ANY_CPU || callback) {
@@ -557,10 +575,6 @@ unsigned Machine::spawn(void (*body)(void*), void* argument, int cpu, const char
     if (cpu < 0 || cpu >= end) {
         fail("more CPUs than " + std::to_string(SFC_MAX_CPUS), nullptr, true);
         return 0;
-    }
-    if (running_ && !callback) {  // call_rcu() has made its step
-        Op op{.kind = Kind::spawn};
-        step(op);
     }
     const unsigned child = running_ ? tasks_[task_of(current_)].children++ : setup_children_++;
     const unsigned number = add_task(running_ ? current_ : kSetup, child, body, argument,

@@ -211,6 +211,7 @@ class Machine final : public Executor, private ExecutionState {
     void end_of_run();
     void perform(Task& task, Op& op);
     unsigned proc_for(unsigned parent, unsigned child);
+    void touch_roster(Event& event, Roster how);
     unsigned add_task(unsigned parent, unsigned child, void (*body)(void*), void* argument,
                       unsigned cpu, const char* name);
     unsigned new_proc(ProcInfo info);
@@ -334,6 +335,7 @@ class Machine final : public Executor, private ExecutionState {
     static void handler_main(void* task);
     void acknowledge(unsigned ticket);
     Task& handler_of(unsigned cpu);
+    void find_targets(Op& op);
     void do_irq(Task& task, Op& op);
     void race_with_task_before_irq(const Task& handler);
     bool could_precede_interrupt(const Event& event, Stamp interrupt);

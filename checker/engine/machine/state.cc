@@ -22,6 +22,9 @@ ExecutionState& ExecutionState::operator=(const ExecutionState& other) {
     tickets_ = other.tickets_;
     graces_ = other.graces_;
     next_grace_ = other.next_grace_;
+    last_spawn_ = other.last_spawn_;
+    senders_ = other.senders_;
+    std::copy_n(other.sent_at_, kMaxProcs, sent_at_);
     windows_ = other.windows_;
     names_ = other.names_;
     notes_ = other.notes_;

@@ -163,6 +163,10 @@ struct ExecutionState {
     std::vector<Ticket> tickets_;
     std::vector<Grace> graces_;
     std::uint32_t next_grace_ = 0;
+    // the latest spawn, and who sent interrupts since
+    Stamp last_spawn_ = 0;
+    ProcSet senders_ = 0;
+    Stamp sent_at_[kMaxProcs] = {};
     std::vector<Window> windows_;
     Names names_;
     std::vector<Note> notes_;

@@ -96,14 +96,22 @@ inline bool conflict(const Footprint& a, const Footprint& b) {
     return a.cpu != b.cpu || a.drain == b.drain;
 }
 
+/// What a step has to do with the tasks that there are: a spawn takes the next number and CPU, an
+/// interrupt goes to the CPUs that have tasks.
+enum class Roster : std::uint8_t { none, looks, adds };
+
 /// All that a step touches. Few steps touch a second object.
 struct Effect {
     Footprint first, second;
     bool has_second = false;
+    Roster roster = Roster::none;
 };
 
 inline bool dependent(const Effect& a, const Effect& b) {
     if (conflict(a.first, b.first)) return true;
+    if (a.roster != Roster::none && b.roster != Roster::none &&
+        (a.roster == Roster::adds || b.roster == Roster::adds))
+        return true;
     if (!a.has_second && !b.has_second) return false;
     return (b.has_second && conflict(a.first, b.second)) ||
            (a.has_second && conflict(a.second, b.first)) ||

@@ -166,7 +166,9 @@ void sfc_rcu_barrier(const void* domain, const void* pc);
 
 enum { SFC_ANY_CPU = -1 };
 
-/** Starts a task on `cpu`, or on the lowest CPU that has none. @return its number */
+/** Starts a task on `cpu`, or on the lowest CPU that has none. @return its number, which tells it
+ * from others: under sc and tso it hangs on the order of spawns, and of callbacks queued and
+ * CPUs first interrupted before */
 unsigned sfc_spawn(void (*body)(void*), void* argument, int cpu, const char* name);
 /** Blocks until the task has ended and its stores are in memory. */
 void sfc_join(unsigned task, const void* pc);
@@ -181,7 +183,7 @@ bool sfc_irqs_enabled(void);
 /** Sends an inter-processor interrupt: `handler(argument)` runs once on each CPU of `cpus` but the
  * sender's, on the stack of the task that runs there, at any point where interrupts are on.
  * A CPU whose tasks have ended handles it on a stack of its own; one that no task was started on
- * before the call is left out. @return a ticket to wait for */
+ * by then is left out. @return a ticket to wait for */
 unsigned sfc_ipi(uint32_t cpus, void (*handler)(void*), void* argument, const void* pc);
 /** Blocks until every CPU has handled it (smp_call_function's wait). */
 void sfc_ipi_wait(unsigned ticket, const void* pc);
