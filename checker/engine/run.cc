@@ -229,6 +229,7 @@ Result check(const std::function<void(Program&)>& body, const Options& options) 
     plain.executions_between_parts = options.executions_between_parts;
     plain.stop_at_error = options.stop_at_error;
     plain.deadlock_is_error = options.deadlock_is_error;
+    plain.shuffle = options.shuffle;
     plain.hash_traces = options.hash_traces;
     plain.flush_is_ipi = options.flush_is_ipi;
     plain.reuse = options.reuse;

@@ -3,8 +3,9 @@
 // alone are the business of oracle/.
 //
 // usage: checker_searches_agree_test [--model=sc|tso] [--tlb=1] [--snapshots=1] [--seed=N]
-// [--count=N] [--index=N]
+// [--count=N] [--index=N] [--order=N]
 //
+// With --order the exhaustive search goes by chance, with that seed.
 // With --snapshots both also search with snapshots, and each execution is run again without.
 
 #include <charconv>
@@ -256,6 +257,7 @@ struct Comparison {
 struct How {
     Model model = Model::sc;
     bool snapshots = false;
+    std::uint64_t order = 0;
 };
 
 bool same(const Result& a, const Result& b) {
@@ -264,7 +266,11 @@ bool same(const Result& a, const Result& b) {
 }
 
 Comparison compare(const std::vector<Task>& tasks, const How& how) {
-    Options options{.model = how.model, .deadlock_is_error = false, .hash_traces = true};
+    Options options{.model = how.model,
+                    .seed = how.order,
+                    .deadlock_is_error = false,
+                    .shuffle = how.order != 0,
+                    .hash_traces = true};
     Comparison comparison;
     const auto search = [&] {
         options.snapshots = false;
@@ -353,6 +359,8 @@ int main_of(int count, char** arguments) {
             tlb = number != 0;
         else if (name == "--seed")
             seed = number;
+        else if (name == "--order")
+            how.order = number;
         else if (name == "--count")
             programs = number;
         else if (name == "--index")

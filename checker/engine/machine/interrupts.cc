@@ -2,20 +2,10 @@
 // handler runs, the tasks of that CPU stand still, and it begins between any two of their steps
 // where interrupts are on.
 
-#include <algorithm>
-
 #include "engine/machine/machine.hpp"
 #include "engine/machine/values.hpp"
 
 namespace surefoot::checker::engine {
-namespace {
-
-/// At a lock, without waiting for it.
-bool is_look(Kind kind) {
-    return kind == Kind::try_lock || kind == Kind::try_lock_shared || kind == Kind::probe_lock;
-}
-
-}  // namespace
 
 void Machine::irq_disable() {
     if (!running_) return;
@@ -113,28 +103,14 @@ void Machine::race_with_task_before_irq(const Task& handler) {
 
 /// Whether the step, which ran after an interrupt of its CPU, could have run before: what it waited
 /// for must not come of that interrupt.
-bool Machine::could_precede_interrupt(const Event& event, Stamp interrupt) {
+bool Machine::could_precede_interrupt(const Event& event, Stamp interrupt) const {
     const unsigned handler = trace_[interrupt - 1].proc;
-    const auto follows = [&](Stamp stamp) {
-        return stamp != 0 && clocks_[stamp - 1].at[handler] >= interrupt;
-    };
+    if (event.kind == Kind::lock || event.kind == Kind::lock_shared) {
+        if (!is_free_without(event, interrupt)) return false;
+    }
     if (event.kind == Kind::await) {
         const Op& op = *tasks_[proc_info_[event.proc].index].op;
-        const Word& word = tables_.word(op.address, op.size);
-        Stamp write = word.last_write;
-        if (!follows(write)) return answers(op, event.before);
-        while (follows(trace_[write - 1].previous_write))
-            write = trace_[write - 1].previous_write;
-        return answers(op, trace_[write - 1].before);
-    }
-    // Of a lock: who took it in the interrupt would not have released it, but not taken it, too.
-    for (unsigned i = 0; i < late_count_; ++i) {
-        for (Stamp stamp = late_[i]; follows(stamp);) {
-            const bool released = !is_look(trace_[stamp - 1].kind);
-            const Stamp taken = trace_[stamp - 1].from;
-            if (!released || !follows(taken)) return false;
-            stamp = trace_[taken - 1].from;
-        }
+        return answers(op, value_without(event, interrupt));
     }
     for (std::size_t i = edges_own_; i < edges_.size(); ++i) {
         Stamp stamp = edges_[i];
@@ -142,7 +118,7 @@ bool Machine::could_precede_interrupt(const Event& event, Stamp interrupt) {
         while (stamp != 0 && trace_[stamp - 1].kind == Kind::drain &&
                trace_[stamp - 1].expected == handler)
             stamp = trace_[stamp - 1].previous;
-        if (follows(stamp)) return false;
+        if (stamp != 0 && follows(stamp, interrupt)) return false;
     }
     return true;
 }

@@ -22,6 +22,45 @@ bool Machine::lock_is_free(const Op& op, unsigned /*proc*/) const {
     return lock.writer == 0 && (is_shared(op.kind) || lock.readers == 0);
 }
 
+/// Whether the event could take its lock if neither `left_out` nor what follows that had been.
+bool Machine::is_free_without(const Event& event, Stamp left_out) const {
+    int writers = 0, readers = 0;
+    for (Stamp stamp = 1; stamp <= depth_; ++stamp) {
+        const Event& step = trace_[stamp - 1];
+        if (step.address != event.address || follows(stamp, left_out)) continue;
+        switch (step.kind == Kind::drain ? static_cast<Kind>(step.sub) : step.kind) {
+            case Kind::lock:
+                ++writers;
+                break;
+            case Kind::lock_shared:
+                ++readers;
+                break;
+            case Kind::try_lock:
+                writers += step.value != 0;
+                break;
+            case Kind::try_lock_shared:
+                readers += step.value != 0;
+                break;
+            case Kind::unlock:
+                --writers;
+                break;
+            case Kind::sleep:
+                writers -= step.effect.has_second;
+                break;
+            case Kind::downgrade:
+                --writers;
+                ++readers;
+                break;
+            case Kind::unlock_shared:
+                --readers;
+                break;
+            default:
+                break;
+        }
+    }
+    return writers == 0 && (is_shared(event.kind) || readers == 0);
+}
+
 /// What taking the lock comes after. A blocking one cannot come between its holder's steps, only
 /// before all of them: it races with taking, not with releasing.
 void Machine::lock_order(Lock& lock, bool shared, bool blocking) {

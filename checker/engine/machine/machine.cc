@@ -451,25 +451,28 @@ void Machine::order_candidates(Event& event) {
         if (earlier.irqs_off && earlier.effect.first.cpu == event.effect.first.cpu &&
             earlier.issue != 0 && !event.effect.first.drain)
             target = earlier.issue;
-        driver_->race(*this, target - 1, depth_, reversed(earlier, event));
+        driver_->race(*this, target - 1, depth_, reversed(races[i], event));
     }
 }
 
-/// What `later` touches when it comes before `earlier`, which it races with.
-Effect Machine::reversed(const Event& earlier, const Event& later) const {
+/// What `later` touches when it comes before `earlier`, which it races with. It has to be exact:
+/// what sleeps there is woken by what the step touches then.
+Effect Machine::reversed(Stamp earlier, const Event& later) const {
     Effect effect = later.effect;
-    const bool same_word = earlier.effect.first.mode == Mode::write &&
-                           earlier.address == later.address && earlier.size == later.size;
+    Mode& mode = effect.first.mode;
     switch (later.kind) {
         case Kind::cas:
-            if (earlier.effect.first.mode != Mode::write) break;
-            effect.first.mode =
-                !same_word || earlier.before == later.expected ? Mode::write : Mode::read;
-            break;
         case Kind::rmw_call:
+            if (trace_[earlier - 1].effect.first.mode == Mode::read) break;
+            mode = stored(*tasks_[task_of(later.proc)].op, value_without(later, earlier))
+                       ? Mode::write
+                       : Mode::read;
+            break;
         case Kind::try_lock:
+            mode = is_free_without(later, earlier) ? Mode::write : Mode::scan;
+            break;
         case Kind::try_lock_shared:
-            effect.first.mode = Mode::write;
+            mode = is_free_without(later, earlier) ? Mode::read : Mode::scan;
             break;
         default:
             break;
@@ -492,35 +495,77 @@ void Machine::commit(Event& event) {
     if (found) report(*found);
 }
 
+/// What a step that still waits would touch.
+void Machine::foresee(const Task& task, const Op& op, Event& event) {
+    event.address = op.address;
+    event.size = op.size;
+    const auto touch = [&](std::uint32_t object, Mode mode) {
+        event.effect.first = footprint(object, mode, task.cpu);
+    };
+    switch (op.kind) {
+        case Kind::load:
+        case Kind::await:
+        case Kind::translate:
+        case Kind::store:
+        case Kind::rmw:
+        case Kind::cas:
+        case Kind::rmw_call: {
+            const bool reads =
+                op.kind == Kind::load || op.kind == Kind::await || op.kind == Kind::translate;
+            Word& word = tables_.word(op.address, op.size);
+            event.before = read_word(task, op);
+            event.effect.first =
+                footprint(word.object, reads ? Mode::read : Mode::write, task.cpu, word.bytes);
+            event.effect.first.walk = op.kind == Kind::translate;
+            return;
+        }
+        case Kind::lock:
+        case Kind::try_lock:
+        case Kind::unlock:
+        case Kind::downgrade:
+            return touch(tables_.lock(op.address).object, Mode::write);
+        case Kind::lock_shared:
+        case Kind::try_lock_shared:
+        case Kind::unlock_shared:
+            return touch(tables_.lock(op.address).object, Mode::read);
+        case Kind::probe_lock:
+            return touch(tables_.lock(op.address).object, Mode::scan);
+        case Kind::sleep:
+        case Kind::wake:
+            touch(tables_.lock(op.address).object, Mode::write);
+            if (op.kind == Kind::wake || op.a == 0) return;
+            event.effect.second = footprint(tables_.lock(op.a).object, Mode::write, task.cpu);
+            event.effect.has_second = true;
+            return;
+        case Kind::rcu_lock:
+            return touch(tables_.domain(op.address).object, Mode::read);
+        default:
+            return;
+    }
+}
+
 /// A step that still waits at the end may have been possible earlier: look for what it lost to.
 void Machine::race_at_end() {
     for (unsigned i = 0; i < task_count_; ++i) {
         Task& task = tasks_[i];
-        if (task.life != Life::alive || task.op == nullptr) continue;
+        if (task.life != Life::alive || task.op == nullptr || task.op->kind == Kind::stop) continue;
         Op& op = *task.op;
+        const Cpu& cpu = cpus_[task.cpu];
         fresh_ = true;
         Event& event = begin(task.proc, op.kind, op.pc);
+        foresee(task, op, event);
         if (op.kind == Kind::irq_enter) {
-            const Cpu& cpu = cpus_[task.cpu];
             if (cpu.pending.empty() || cpu.in_irq) continue;
             event.effect.first = footprint(0, Mode::entry, task.cpu);
             after(cpu.pending.front().sent);
             race_with_task_before_irq(task);
         } else if (op.kind == Kind::await) {
-            Word& word = tables_.word(op.address, op.size);
-            event.address = op.address;
-            event.size = op.size;
-            event.before = read_word(task, op);
-            event.effect.first = footprint(word.object, Mode::read, task.cpu, word.bytes);
-            race_with_disabling_write(word, op, task.proc);
+            race_with_disabling_write(tables_.word(op.address, op.size), op, task.proc);
         } else if (op.kind == Kind::lock || op.kind == Kind::lock_shared) {
-            const bool shared = op.kind == Kind::lock_shared;
-            Lock& lock = tables_.lock(op.address);
-            event.effect.first =
-                footprint(lock.object, shared ? Mode::read : Mode::write, task.cpu);
-            lock_order(lock, shared, true);
-        } else {
-            continue;
+            if (buffered()) after(last_[cpu.drain]);
+            lock_order(tables_.lock(op.address), op.kind == Kind::lock_shared, true);
+        } else if (!cpu.in_irq) {
+            continue;  // else the interrupt never ends, and this could have come before it
         }
         order_candidates(event);
     }

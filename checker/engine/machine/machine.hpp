@@ -245,10 +245,14 @@ class Machine final : public Executor, private ExecutionState {
     void hidden_race_with(Stamp stamp) {
         if (fresh_ && stamp != 0) hidden_[hidden_count_++] = stamp;
     }
+    bool follows(Stamp stamp, Stamp earlier) const {
+        return clocks_[stamp - 1].at[trace_[earlier - 1].proc] >= earlier;
+    }
     bool knows(Stamp stamp) const { return clocks_[depth_].at[trace_[stamp - 1].proc] >= stamp; }
     void commit(Event& event);
     void order_candidates(Event& event);
-    Effect reversed(const Event& earlier, const Event& later) const;
+    Effect reversed(Stamp earlier, const Event& later) const;
+    void foresee(const Task& task, const Op& op, Event& event);
     Footprint footprint(std::uint32_t object, Mode mode, unsigned cpu,
                         std::uint8_t bytes = 0xff) const {
         return {object, bytes, mode, static_cast<std::uint8_t>(cpu)};
@@ -267,6 +271,7 @@ class Machine final : public Executor, private ExecutionState {
     void race_with_writes_of_others(Word& word, unsigned proc);
     void race_with_disabling_write(Word& word, const Op& op, unsigned proc);
     std::uint64_t read_word(const Task& task, const Op& op) const;
+    std::uint64_t value_without(const Event& event, Stamp left_out) const;
     const Buffered* newest_buffered(unsigned cpu, Address address, std::size_t size,
                                     unsigned* count) const;
     bool is_own(Stamp write, unsigned proc) const;
@@ -314,6 +319,7 @@ class Machine final : public Executor, private ExecutionState {
     void release(Lock& lock, unsigned proc, bool shared, Event& event);
     void do_unlock(Task& task, Op& op);
     bool lock_is_free(const Op& op, unsigned proc) const;
+    bool is_free_without(const Event& event, Stamp left_out) const;
     static bool releases(const Cpu& cpu, Address lock);
     static bool holds(const Task& task, const Lock& lock);
     void race_with_release(Stamp stamp, const Task& prober);
@@ -338,7 +344,7 @@ class Machine final : public Executor, private ExecutionState {
     void find_targets(Op& op);
     void do_irq(Task& task, Op& op);
     void race_with_task_before_irq(const Task& handler);
-    bool could_precede_interrupt(const Event& event, Stamp interrupt);
+    bool could_precede_interrupt(const Event& event, Stamp interrupt) const;
 
     // TLBs (tlb.cc)
     struct CachedValues {  // not on the heap: an execution may be left in the middle

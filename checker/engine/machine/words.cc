@@ -44,6 +44,24 @@ std::uint64_t Machine::read_word(const Task& task, const Op& op) const {
     return read_memory(op.address, op.size);
 }
 
+/// What the event would have found if neither `left_out` nor what follows that had been.
+std::uint64_t Machine::value_without(const Event& event, Stamp left_out) const {
+    std::uint64_t value = event.before;
+    for (Stamp stamp = depth_; stamp >= left_out; --stamp) {
+        const Event& write = trace_[stamp - 1];
+        if (write.effect.first.mode != Mode::write || !follows(stamp, left_out) ||
+            write.effect.first.object != event.effect.first.object)
+            continue;
+        for (Address byte = event.address; byte < event.address + event.size; ++byte) {
+            if (byte - write.address >= write.size) continue;
+            const std::uint64_t before = write.before >> (8 * (byte - write.address)) & 0xff;
+            const unsigned shift = 8 * static_cast<unsigned>(byte - event.address);
+            value = (value & ~(std::uint64_t{0xff} << shift)) | before << shift;
+        }
+    }
+    return value;
+}
+
 /// Whether the write came from this process's own store buffer: reading it is no meeting of
 /// processes, since the buffer would have answered as well.
 bool Machine::is_own(Stamp write, unsigned proc) const {

@@ -1,12 +1,13 @@
 #include "engine/search/dpor.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
 namespace surefoot::checker::engine {
 
-Dpor::Dpor(Jobs& jobs) : jobs_(jobs) {
+Dpor::Dpor(Jobs& jobs, std::optional<std::uint64_t> seed) : jobs_(jobs), random_(seed) {
     jobs_.on_message([this](std::string_view message) { hear(message); });
 }
 
@@ -52,7 +53,11 @@ Initial Dpor::best_sleeper(std::uint32_t depth) const {
 }
 
 Initial Dpor::initial(const Sleeper& sleeper) const {
-    const Initial found = reversal_.initial(reversal_.find(sleeper.proc), sleeper.effect);
+    const std::size_t index = reversal_.find(sleeper.proc);
+    if (index < reversal_.steps().size() && sleeper.choices != 0 &&
+        (sleeper.choices >> reversal_.steps()[index].choice & 1) == 0)
+        return Initial::no;
+    const Initial found = reversal_.initial(index, sleeper.effect);
     return found == Initial::weak && sleeper.alone ? Initial::no : found;
 }
 
@@ -155,7 +160,7 @@ void Dpor::keep(const Machine& machine, const Part& part) {
     Level& level = levels_[part.depth];
     trees_[level.branches].sibling = 0;
     const Event& event = machine.event(part.depth);
-    put_to_sleep(level, {event.effect, event.proc});
+    put_to_sleep(level, event);
     level.shared = true;
     put_given_to_sleep(part.depth);
     std::erase_if(unsettled_, [&](const Race& race) { return race.later >= part.depth; });
@@ -182,7 +187,9 @@ int Dpor::next(Machine& machine) {
     level.guided = false;
     while (level.branches != 0) {
         const WakeupTrees::Node node = trees_[level.branches];
-        const bool useful = (level.asleep & set_of(node.proc)) == 0 && machine.can_run(node.proc);
+        const bool done = node.chooses ? (choices_asleep(level, node.proc) >> node.choice & 1) != 0
+                                       : (level.asleep & set_of(node.proc)) != 0;
+        const bool useful = !done && machine.can_run(node.proc);
         trees_.free_one(level.branches);
         level.branches = node.sibling;
         if (useful) {
@@ -197,27 +204,34 @@ int Dpor::next(Machine& machine) {
     return machine.depth() + 1 == base_ ? kRedundant : pick_freely(machine, level);
 }
 
-/// The process that ran last if it may go on, else the lowest. When all that can run is asleep, the
-/// execution equals one that was explored; it is finished all the same, since the races before it
-/// are judged by how it ends. But of sleepers that stand for their own step alone, none may run.
-int Dpor::pick_freely(const Machine& machine, Level& level) const {
+/// The process that ran last if it may go on. When all that can run is asleep, the execution equals
+/// one that was explored; it is finished all the same, since the races before it are judged by how
+/// it ends. But of sleepers that stand for their own step alone, none may run.
+int Dpor::pick_freely(const Machine& machine, Level& level) {
     const unsigned current = machine.current();
-    if ((level.asleep & set_of(current)) == 0 && machine.can_run(current))
+    if (!random_ && (level.asleep & set_of(current)) == 0 && machine.can_run(current))
         return static_cast<int>(current);
-    int sleeper = -1;
+    ProcSet enabled = 0;
     for (ProcSet left = machine.active(); left != 0; left &= left - 1) {
-        const int proc = __builtin_ctzll(left);
-        if (!machine.can_run(static_cast<unsigned>(proc))) continue;
-        if ((level.asleep & set_of(static_cast<unsigned>(proc))) == 0) return proc;
-        sleeper = proc;
+        const auto proc = static_cast<unsigned>(__builtin_ctzll(left));
+        if (machine.can_run(proc)) enabled |= set_of(proc);
     }
-    if (sleeper < 0) return level.redundant ? kRedundant : machine.stuck_or_complete();
+    if (enabled == 0) return level.redundant ? kRedundant : machine.stuck_or_complete();
+    if (const ProcSet awake = enabled & ~level.asleep; awake != 0) return any_of(awake);
     const auto all = sleepers_.begin();
     if (std::any_of(all + level.sleep_begin, all + level.sleep_end,
                     [](const Sleeper& asleep) { return asleep.alone; }))
         return kRedundant;
     level.redundant = true;
-    return sleeper;
+    return any_of(enabled);
+}
+
+/// The lowest, unless it is left to chance.
+int Dpor::any_of(ProcSet procs) {
+    if (random_)
+        for (auto skipped = (*random_)() % std::popcount(procs); skipped != 0; --skipped)
+            procs &= procs - 1;
+    return std::countr_zero(procs);
 }
 
 void Dpor::added(Machine& machine, std::uint32_t position) {
@@ -225,12 +239,10 @@ void Dpor::added(Machine& machine, std::uint32_t position) {
     if (levels_.size() < position + 2) levels_.resize(position + 2);
     Level& level = levels_[position];
     ++level.taken;
-    if (event.kind == Kind::choose) add_choices(level, event);
     Level& below = levels_[position + 1];
     below.branches = level.children;
     below.shared = false;
     below.taken = 0;
-    below.choices_done = 0;
     below.redundant = level.redundant;
     below.sleep_begin = below.sleep_end = level.sleep_end;
     below.asleep = 0;
@@ -242,26 +254,34 @@ void Dpor::added(Machine& machine, std::uint32_t position) {
         sleeper.alone |= level.shared;
         sleepers_.push_back(sleeper);
         ++below.sleep_end;
-        below.asleep |= set_of(sleeper.proc);
+        below.asleep |= level.asleep & set_of(sleeper.proc);
     }
+    if (event.kind == Kind::choose) race_with_other_choices(machine, position);
 }
 
 unsigned Dpor::choose(Machine& machine, unsigned count) {
     const Level& level = levels_[machine.depth()];
-    return level.guided && level.choice < count ? level.choice : 0;
+    if (level.guided && level.choice < count) return level.choice;
+    const auto awake =
+        static_cast<unsigned>(std::countr_one(choices_asleep(level, machine.current())));
+    return awake < count ? awake : 0;
 }
 
-/// The other outcomes of a choice become branches.
-void Dpor::add_choices(Level& level, const Event& event) {
-    level.choices_done |= std::uint64_t{1} << event.value;
-    for (unsigned choice = static_cast<unsigned>(event.expected); choice-- > 0;) {
-        if ((level.choices_done >> choice & 1) != 0) continue;
-        bool planned = false;
-        for (auto node = level.branches; node != 0; node = trees_[node].sibling)
-            planned |= trees_[node].proc == event.proc && trees_[node].choice == choice;
-        if (planned) continue;
-        level.branches = trees_.make({event.effect, event.proc, true,
-                                      static_cast<std::uint16_t>(choice), 0, level.branches});
+std::uint64_t Dpor::choices_asleep(const Level& level, unsigned proc) const {
+    for (std::uint32_t i = level.sleep_begin; i < level.sleep_end; ++i)
+        if (sleepers_[i].proc == proc) return sleepers_[i].choices;
+    return 0;
+}
+
+/// Each other choice takes the place of this one.
+void Dpor::race_with_other_choices(const Machine& machine, std::uint32_t position) {
+    const Event& event = machine.event(position);
+    const std::uint64_t done = choices_asleep(levels_[position], event.proc) | std::uint64_t{1}
+                                                                                   << event.value;
+    for (std::uint16_t choice = 0; choice < event.expected; ++choice) {
+        if ((done >> choice & 1) != 0) continue;
+        const Race race{position, position, event.effect, choice};
+        if (!settle(machine, race, position + 1, Known::prefix)) unsettled_.push_back(race);
     }
 }
 
@@ -277,10 +297,7 @@ bool Dpor::backtrack(const Machine& machine, int end, std::uint32_t& fixed) {
         if (level.branches == 0) jobs_.wait(depth);  // they may find another branch
         if (level.branches == 0) continue;
         const Event& event = machine.event(depth);
-        const WakeupTrees::Node& next = trees_[level.branches];
-        const bool same_step =
-            event.kind == Kind::choose && next.chooses && next.proc == event.proc;
-        if (!same_step) put_to_sleep(level, {event.effect, event.proc});
+        put_to_sleep(level, event);
         put_given_to_sleep(depth);
         fixed = next_ = depth;
         std::erase_if(unsettled_, [&](const Race& race) { return race.later >= depth; });
@@ -289,10 +306,23 @@ bool Dpor::backtrack(const Machine& machine, int end, std::uint32_t& fixed) {
     return false;
 }
 
+void Dpor::put_to_sleep(Level& level, const Event& event) {
+    if (event.kind != Kind::choose) return put_to_sleep(level, Sleeper{event.effect, event.proc});
+    Sleeper sleeper{event.effect, event.proc};
+    sleeper.choices = choices_asleep(level, event.proc) | std::uint64_t{1} << event.value;
+    put_to_sleep(level, sleeper);
+    if (std::popcount(sleeper.choices) < static_cast<int>(event.expected))
+        level.asleep &= ~set_of(event.proc);
+}
+
 void Dpor::put_to_sleep(Level& level, const Sleeper& sleeper) {
     sleepers_.resize(level.sleep_end);
+    const auto end =
+        std::remove_if(sleepers_.begin() + level.sleep_begin, sleepers_.end(),
+                       [&](const Sleeper& other) { return other.proc == sleeper.proc; });
+    sleepers_.erase(end, sleepers_.end());
     sleepers_.push_back(sleeper);
-    ++level.sleep_end;
+    level.sleep_end = static_cast<std::uint32_t>(sleepers_.size());
     level.asleep |= set_of(sleeper.proc);
 }
 

@@ -15,6 +15,8 @@
 // and of each later one that has both steps.
 
 #include <cstdint>
+#include <optional>
+#include <random>
 #include <vector>
 
 #include "engine/search/reversal.hpp"
@@ -33,7 +35,8 @@ namespace surefoot::checker::engine {
 
 class Dpor final : public Search {
   public:
-    explicit Dpor(Jobs& jobs);
+    /// @param seed  of an order by chance; none: the process that ran last goes on
+    Dpor(Jobs& jobs, std::optional<std::uint64_t> seed);
 
     int next(Machine& machine) override;
     void added(Machine& machine, std::uint32_t position) override;
@@ -53,7 +56,8 @@ class Dpor final : public Search {
     struct Sleeper {
         Effect effect;
         std::uint8_t proc;
-        bool alone = false;  // it stands for reversals that begin with its own step alone
+        bool alone = false;         // it stands for reversals that begin with its own step alone
+        std::uint64_t choices = 0;  // of an sfc_choose(): those that were explored
     };
     /// A branch that another process explores, to sleep when the next one is taken.
     struct Given {
@@ -65,11 +69,10 @@ class Dpor final : public Search {
         WakeupTrees::Index branches = 0;  // alternatives for the next step, not yet explored
         WakeupTrees::Index children = 0;  // what is to follow the step taken
         std::uint32_t sleep_begin = 0, sleep_end = 0;
-        ProcSet asleep = 0;
-        std::uint64_t choices_done = 0;
+        ProcSet asleep = 0;       // with every choice
         std::uint32_t taken = 0;  // branches, those given away included
         std::uint16_t choice = 0;
-        bool guided = false;     // the step came from a branch
+        bool guided = false;     // the choice came from a branch
         bool redundant = false;  // all that follows was explored
         bool shared = false;     // some sleeper is explored by another process at the same time
     };
@@ -91,12 +94,16 @@ class Dpor final : public Search {
     }
     bool insert(Level& level, Known known);
     Initial leads_there(const WakeupTrees::Node& node, std::size_t index) const;
-    int pick_freely(const Machine& machine, Level& level) const;
-    void add_choices(Level& level, const Event& event);
+    int pick_freely(const Machine& machine, Level& level);
+    int any_of(ProcSet procs);
+    std::uint64_t choices_asleep(const Level& level, unsigned proc) const;
+    void race_with_other_choices(const Machine& machine, std::uint32_t position);
+    void put_to_sleep(Level& level, const Event& event);
     void put_to_sleep(Level& level, const Sleeper& sleeper);
     void put_given_to_sleep(std::uint32_t depth);
 
     Jobs& jobs_;
+    std::optional<std::mt19937_64> random_;
     std::uint32_t base_ = 0;  // levels above belong to the process that gave this one its part
     std::uint32_t next_ = 0;  // level whose branch comes next
     bool grown_ = false;      // the latest insert() made a branch

@@ -29,6 +29,7 @@ void Reversal::build(const Machine& machine, const Race& race, std::uint32_t end
         const Effect& effect = event.effect;
         if (i == race.later) {
             steps_.push_back(step(i, event, race.reversed));
+            if (race.later == race.earlier) steps_.back().choice = race.choice;
         } else if (i == race.earlier || machine.happens_before(race.earlier, i)) {
             if (effect.first.drain) left_out_.push_back(effect);
             continue;

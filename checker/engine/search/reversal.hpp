@@ -14,7 +14,8 @@ namespace surefoot::checker::engine {
 
 struct Race {
     std::uint32_t earlier, later;
-    Effect reversed;  // what `later` touches when it comes first
+    Effect reversed;           // what `later` touches when it comes first
+    std::uint16_t choice = 0;  // of an sfc_choose() that is both: another outcome
 };
 
 /// Whether some order of the steps, which keeps dependent ones in theirs, begins with a given step.

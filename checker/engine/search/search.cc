@@ -13,7 +13,8 @@ std::unique_ptr<Search> make_search(const sfc_options& options, Jobs& jobs) {
     if (options.replay != nullptr) return std::make_unique<Replay>(options.replay);
     switch (options.strategy) {
         case SFC_EXHAUSTIVE:
-            return std::make_unique<Dpor>(jobs);
+            return std::make_unique<Dpor>(
+                jobs, options.shuffle ? std::optional(options.seed) : std::nullopt);
         case SFC_BOUNDED:
             return std::make_unique<Bounded>(options.bound);
         case SFC_RANDOM:

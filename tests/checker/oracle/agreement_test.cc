@@ -3,13 +3,13 @@
 //
 // usage: oracle_agreement_test
 // [--model=sc|tso|weak|sc-0|sc-1|sc-2|tso-1|sc-announced|tso-announced|irq|all]
-// [--seed=N] [--count=N] [--index=N] [--jobs=N] [--snapshots=1]
+// [--seed=N] [--count=N] [--index=N] [--jobs=N] [--snapshots=1] [--order=N]
 //
 // sc-1 is sc with at most one preemption; sc-announced is sc, with loads, stores and most
 // read-modify-writes by the program's own instructions, announced to the engine; irq is sc
 // with interrupts, RCU and locks. A difference is
 // printed as the least program that shows it. --index runs that one program of the seed named
-// before it, and may be given again.
+// before it, and may be given again. --order: the search goes by chance, with that seed.
 
 #include <charconv>
 #include <iostream>
@@ -79,6 +79,7 @@ Enumeration enumerate(const Program& program, const Model& model) {
 struct How {
     unsigned jobs = 1;
     bool snapshots = false;
+    std::uint64_t order = 0;
 };
 
 Comparison compare(const Program& program, const Model& model, const How& how) {
@@ -86,7 +87,7 @@ Comparison compare(const Program& program, const Model& model, const How& how) {
     return {!weak, weak || model.bounded() || model.interrupts() || how.jobs > 1,
             enumerate(program, model),
             EngineSide(program, model.model, model.bound, model.announced, how.jobs, how.snapshots,
-                       model.interrupts())
+                       model.interrupts(), how.order)
                 .explore()};
 }
 
@@ -160,6 +161,8 @@ bool parse(std::string_view argument, Request& request) {
         request.how.jobs = static_cast<unsigned>(number);
     else if (name == "--snapshots")
         request.how.snapshots = number != 0;
+    else if (name == "--order")
+        request.how.order = number;
     else if (name == "--count")
         request.count = number;
     else if (name == "--index")

@@ -31,14 +31,16 @@ class EngineSide {
     /// @param jobs  several processes: then parts are given away whenever that is possible
     /// @param with_handler  the last list is what interrupts do
     /// @param snapshots  and each execution again without them
+    /// @param order  of the search: by chance, with this seed, unless 0
     EngineSide(const Program& program, sfc_model model, int bound, bool announced, unsigned jobs,
-               bool snapshots, bool with_handler)
+               bool snapshots, bool with_handler, std::uint64_t order)
         : program_(program),
           model_(model),
           bound_(bound),
           announced_(announced),
           jobs_(jobs),
           snapshots_(snapshots),
+          order_(order),
           tasks_(static_cast<unsigned>(program.size()) - (with_handler ? 1 : 0)) {}
 
     Explored explore() {
@@ -51,6 +53,8 @@ class EngineSide {
         }
         options.arena_bytes = 4 << 20;
         options.jobs = jobs_;
+        options.shuffle = order_ != 0;
+        options.seed = order_;
         options.executions_between_parts = 1;
         options.snapshots = snapshots_;
         if (snapshots_) options.repeat_every = 1;
@@ -217,6 +221,7 @@ class EngineSide {
     bool announced_;
     unsigned jobs_;
     bool snapshots_;
+    std::uint64_t order_;
     unsigned tasks_;
     Memory* memory_ = nullptr;
     Explored found_;

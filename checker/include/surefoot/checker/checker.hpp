@@ -56,6 +56,7 @@ struct Options {
     std::uint32_t executions_between_parts = 0;
     bool stop_at_error = true;
     bool deadlock_is_error = true;
+    bool shuffle = false;
     bool hash_traces = false;
     bool flush_is_ipi = true;
     sfc_reuse reuse = SFC_REUSE_NEVER;

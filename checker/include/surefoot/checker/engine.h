@@ -278,8 +278,9 @@ typedef struct sfc_options {
                                             process that is free; 0: 1000. */
     bool stop_at_error;                /**< End at the first violation. */
     bool deadlock_is_error; /**< Otherwise an execution that gets stuck counts as blocked. */
-    bool hash_traces;       /**< Fill in sfc_result.trace_hash. */
-    bool flush_is_ipi;      /**< For the program to ask; see sfc_flush_is_ipi(). */
+    bool shuffle;      /**< SFC_EXHAUSTIVE, not weak: the same executions in an order by chance. */
+    bool hash_traces;  /**< Fill in sfc_result.trace_hash. */
+    bool flush_is_ipi; /**< For the program to ask; see sfc_flush_is_ipi(). */
     sfc_reuse reuse;
     /** Go back to copies of what the program has in the arena and on its stacks, instead of running
      * the same steps again: docs/checker.md says when. All that a task changes is to lie there. */
