@@ -170,11 +170,13 @@ TEST(Faults, in_a_part_of_the_search_are_told) {
             },
             {.model = model, .jobs = 2, .executions_between_parts = 1});
     };
-    for (const Model model : kModels)
-        EXPECT_EQ(run_elsewhere(store_nowhere, model).message,
-                  "segmentation fault at address 0x0 in adder");
-    EXPECT_EQ(run_elsewhere(run_on, Model::weak).message,
-              "adder runs on and on without a visible step");
+    for (const Model model : kModels) {
+        const std::string fault = run_elsewhere(store_nowhere, model).message;
+        EXPECT_NE(fault.find("segmentation fault at address 0x0 in adder"), std::string::npos)
+            << fault;
+    }
+    const std::string endless = run_elsewhere(run_on, Model::weak).message;
+    EXPECT_NE(endless.find("runs on and on without a visible step"), std::string::npos) << endless;
 }
 
 TEST(Faults, loops_without_a_step_are_refused) {
