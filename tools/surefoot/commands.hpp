@@ -16,4 +16,10 @@ std::function<int()> add_run(CLI::App& app, const std::vector<std::string>& rest
 std::function<int()> add_litmus(CLI::App& app, const std::vector<std::string>& rest);
 std::function<int()> add_bench(CLI::App& app);
 
+/// What another program does: named here for --help alone.
+void add_check(CLI::App& app);
+bool is_check(const std::string& command);
+/// Becomes that program; returns only if there is none.
+int run_check(char** argv);
+
 }  // namespace surefoot::tools

@@ -96,11 +96,15 @@ int parse_and_run(int argc, char** argv) {
     // CLI11 hands what follows "--" to the main command: it is cut off before.
     const std::vector<std::string> words =
         without_help_command(std::vector<std::string>(argv, argv + argc));
+    if (words.size() > 1 && surefoot::tools::is_check(words[1])) {
+        return surefoot::tools::run_check(argv);
+    }
     const auto mark = std::find(words.begin(), words.end(), "--");
     const std::vector<std::string> rest(mark, words.end());
     const std::function<int()> run = surefoot::tools::add_run(app, rest);
     const std::function<int()> bench = surefoot::tools::add_bench(app);
     const std::function<int()> litmus = surefoot::tools::add_litmus(app, rest);
+    surefoot::tools::add_check(app);
     if (const auto status = parse(app, std::vector<std::string>(words.begin() + 1, mark))) {
         return *status;
     }
