@@ -157,5 +157,17 @@ TEST(TlbTable, a_store_marks_the_entry_dirty_before_it_goes_through) {
     }
 }
 
+TEST(TlbTable, a_store_to_what_is_read_only_faults) {
+    const Result result = check([](Program& program) {
+        auto& state = program.make<shapes::State>();
+        state.entry.store(entry_of(1) & ~shapes::kWritable);
+        program.spawn([&state] {
+            require(shapes::translate(state, SFC_TLB_STORE) == 0, "a store went through");
+            require(shapes::translate(state, SFC_TLB_LOAD) == 1, "a load faulted");
+        });
+    });
+    EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+}
+
 }  // namespace
 }  // namespace surefoot::checker

@@ -95,7 +95,10 @@ std::uint64_t Machine::translate(const Walk& walk, Address entry, const void* pc
             if (choose.result != 0) return cached.at[choose.result - 1];
         }
         const std::uint64_t bits = bits_to_set(walk, current);
-        if (bits == 0) drop_cached(walk.asid, walk.va, walk.va + 1);  // as a page fault does
+        if (bits == 0) {
+            drop_cached(walk.asid, walk.va, walk.va + 1);  // as a page fault does
+            return current & ~walk.format->present;
+        }
         if ((current & bits) == bits) return current;
         Op set{.kind = Kind::cas,
                .size = 8,
