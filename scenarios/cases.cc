@@ -31,6 +31,11 @@ const std::array kCases = {
          "(before & ~kExcludeReaders) != 0"},
     Case{without(Rule::tables_wait_for_grace_period), "mm/fault-dontneed", Model::sc,
          "use after free of"},
+    Case{without(Rule::flush_before_free), "tlb/access-dontneed", Model::sc, "use after free of"},
+    Case{without(Rule::flush_before_free), "tlb/access-mprotect", Model::sc,
+         "a page was written after it was write-protected"},
+    Case{without(Rule::concurrent_gathers_flush_all), "tlb/two-dontneeds", Model::sc,
+         "a page is there after MADV_DONTNEED"},
 };
 
 }  // namespace

@@ -2,13 +2,22 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "impl/engine.hpp"
 #include "scenarios.hpp"
 
 namespace surefoot::scenarios {
 
-std::span<const Scenario> all() { return mm_scenarios(); }
+std::span<const Scenario> all() {
+    static const std::vector<Scenario> every = [] {
+        std::vector<Scenario> found;
+        for (const auto file : {mm_scenarios(), shootdown_scenarios()})
+            found.insert(found.end(), file.begin(), file.end());
+        return found;
+    }();
+    return every;
+}
 
 const Scenario* find(std::string_view name) {
     const auto found = std::ranges::find(all(), name, &Scenario::name);

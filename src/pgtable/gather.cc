@@ -3,6 +3,10 @@
 #include <algorithm>
 
 namespace surefoot::inline SF_BUILD::pgtable {
+
+using sync::holds;
+using sync::Rule;
+
 namespace {
 
 bool holds_no_entry(const PageTables& tables, Pfn table) {
@@ -57,6 +61,7 @@ void Gather::invalidate() {
     // A page whose entries no range names would be freed under its stale translations.
     if (!pages_.empty()) SF_DEBUG_ASSERT(!ranges_.empty());
     if (ranges_.empty() && unlinked_.empty()) return;
+    if (!holds<Rule::flush_before_free>()) return;
     tables_.invalidate({.ranges = ranges_, .unlinked_tables = unlinked_});
 }
 
@@ -83,7 +88,8 @@ void Gather::finish() {
     finished_ = true;
     // Even if this one found nothing to change: entries that the other one has cleared, and not
     // yet invalidated, looked gone to it. Acquire: pairs with the release below.
-    if (tables_.tlb_flush_pending.load(Order::acquire) > 1) {
+    if (tables_.tlb_flush_pending.load(Order::acquire) > 1 &&
+        holds<Rule::concurrent_gathers_flush_all>()) {
         tables_.invalidate_all();
         // Named in any case: a hypervisor keeps shadows of tables, linked or not.
         if (!unlinked_.empty()) tables_.invalidate({.ranges = {}, .unlinked_tables = unlinked_});
