@@ -2,6 +2,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "impl/engine.hpp"
 
@@ -18,6 +19,13 @@ std::span<std::byte> free_frames(std::uint64_t count) {
         sync::mark_free(frame);
     }
     return {first, count * arch::kPageSize};
+}
+
+std::vector<std::string> numbered(const std::string& word, std::uint64_t count) {
+    std::vector<std::string> names;
+    for (std::uint64_t i = 0; i < count; ++i)
+        names.push_back(word + ' ' + std::to_string(i));
+    return names;
 }
 
 std::span<std::byte> zeroes(std::size_t bytes) {
@@ -43,6 +51,7 @@ Space::Space(arch::Format format, std::uint64_t mapped_pages, unsigned cpus)
                .flags = mm::uapi::MAP_PRIVATE | mm::uapi::MAP_ANONYMOUS | mm::uapi::MAP_FIXED});
     SF_ASSERT(mapped);
     fill_caches(cpus);
+    name_parts();
 }
 
 void Space::fill_caches(unsigned cpus) {
@@ -51,6 +60,24 @@ void Space::fill_caches(unsigned cpus) {
         frames_.put(frames_.alloc(phys::Fill::none));
     }
     sync::engine::act_as(0);
+}
+
+void Space::name_parts() {
+    // Names outlive the search.
+    static const auto frame_names = numbered("frame", kFrames);
+    static const auto descriptor_names = numbered("descriptor", kFrames);
+    for (std::uint32_t i = 0; i < kFrames; ++i) {
+        sfc_name(arena_.address(Pfn(i)), arch::kPageSize, frame_names[i].c_str());
+        sfc_name(&arena_.frame(Pfn(i)), sizeof(phys::Frame), descriptor_names[i].c_str());
+    }
+    sfc_name(&frames_, sizeof frames_, "frame allocator");
+    sfc_name(&system_, sizeof system_, "system");
+    sfc_name(mm_.get(), sizeof *mm_, "mm");
+    sfc_name(&mm_->vmas, sizeof mm_->vmas, "mm.vmas");
+    sfc_name(&mm_->tables, sizeof mm_->tables, "mm.tables");
+    sfc_name(&mm_->rss, sizeof mm_->rss, "mm.rss");
+    const vma::MmapReadGuard mmap(mm_->vmas);
+    if (const vma::Vma* const vma = mmap.lookup(page(0))) sfc_name(vma, sizeof *vma, "vma");
 }
 
 void Space::fault(VirtAddr va, mm::Access access, mm::FaultResult expected) {

@@ -32,6 +32,8 @@ class Space {
     static constexpr std::uint64_t kFrames = 128;
 
     void fill_caches(unsigned cpus);
+    /// For reports.
+    void name_parts();
     /// Anon_vmas that VMAs refer to.
     std::int64_t nr_anon_vmas();
 

@@ -46,6 +46,7 @@ def check_violated():
     check("text: status", 1, status)
     check("text: replay", True, "--replay=" + found["replay"] in out)
     check("text: tasks", True, "fault A" in out and "fault B" in out)
+    check("text: names", True, "mm.vmas" in out and "descriptor" in out)
 
 
 def check_incomplete():

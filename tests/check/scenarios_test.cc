@@ -23,10 +23,12 @@ struct Row {
 void PrintTo(const Row& row, std::ostream* out) { *out << row.scenario; }
 
 constexpr Row kRows[] = {
-    {"mm/fault-fault", 40, 40},    {"mm/first-faults", 424, 424},
-    {"mm/fault-munmap", 55, 58},   {"mm/fault-mprotect", 78, 81},
-    {"mm/fault-dontneed", 88, 88}, {"tlb/access-dontneed", 4, 4},
-    {"tlb/access-mprotect", 3, 3}, {"tlb/two-dontneeds", 20274, 14526},
+    {"mm/fault-fault", 40, 40},           {"mm/first-faults", 424, 424},
+    {"mm/first-faults-deep", 2664, 2664}, {"mm/fault-munmap", 55, 58},
+    {"mm/first-fault-munmap", 48, 51},    {"mm/two-faults-munmap", 17036, 19612},
+    {"mm/fault-mprotect", 78, 81},        {"mm/fault-dontneed", 88, 88},
+    {"tlb/access-dontneed", 4, 4},        {"tlb/access-mprotect", 3, 3},
+    {"tlb/two-dontneeds", 20274, 14526},
 };
 
 class ScenarioTest : public ::testing::TestWithParam<Row> {
