@@ -240,7 +240,8 @@ void sfc_note(const char* text, const void* pc);
 /** Whether the caller is inside a checked task (and not in setup or finish). */
 bool sfc_running(void);
 
-/** Called at each switch to another task, on its stack: GS base, `current` and the like. */
+/** Called at each switch to another task, on its stack, and where a task goes on from a snapshot:
+ * GS base, `current` and the like. */
 typedef void (*sfc_switch_hook)(unsigned task, unsigned cpu, void* context);
 void sfc_set_switch_hook(sfc_switch_hook hook, void* context);
 
