@@ -84,13 +84,6 @@ int Machine::run(const sfc_program& program, Driver& driver, std::uint32_t fixed
     return why_left_;
 }
 
-/// Who takes the next step; negative: nobody.
-int Machine::next() {
-    if (depth_ >= due_) [[unlikely]]
-        pause();
-    return depth_ < fixed_ ? trace_[depth_].proc : driver_->next(*this);
-}
-
 /// Asks for the first step; afterwards every task asks for the one after its own.
 void Machine::root_main(void* self) {
     Machine& machine = *static_cast<Machine*>(self);

@@ -198,7 +198,12 @@ class Machine final : public Executor, private ExecutionState {
     void reset();
     bool begin(std::uint32_t fixed, From from);
     void leave(int why);
-    int next();
+    /// Who takes the next step; negative: nobody.
+    int next() {
+        if (depth_ >= due_) [[unlikely]]
+            pause();
+        return depth_ < fixed_ ? trace_[depth_].proc : driver_->next(*this);
+    }
     void book_failure(std::string message, const void* pc, bool mistake);
     [[noreturn]] void stand_still();
     void begin_task(Task& task);

@@ -173,12 +173,16 @@ class Tables {
 
     template <class Record>
     Record& met(Record& record, Journal<Record>& journal) {
-        if (record.epoch != epoch_) [[unlikely]] {
-            journal.note(record);
-            if (record.epoch < first_) begin(record);
-            record.epoch = epoch_;
-        }
+        if (record.epoch != epoch_) [[unlikely]]
+            meet(record, journal);
         return record;
+    }
+    /// Apart, since met() is part of every step.
+    template <class Record>
+    [[gnu::noinline]] void meet(Record& record, Journal<Record>& journal) {
+        journal.note(record);
+        if (record.epoch < first_) begin(record);
+        record.epoch = epoch_;
     }
     // In an execution that meets them for the first time.
     static void begin(Word& word) {

@@ -104,7 +104,7 @@ void Memory::set_owner(const Block& block, std::uint32_t owner) {
 }
 
 Address Memory::give_out(Block block) {
-    block.over = owner_[(block.begin - kBase) / kGrain];
+    if (block.generation != 0) block.over = owner_[(block.begin - kBase) / kGrain];
     blocks_.push_back(block);
     set_owner(block, static_cast<std::uint32_t>(blocks_.size()));
     return block.begin;
