@@ -118,6 +118,39 @@ TEST(Faults, an_exception_is_a_violation) {
     EXPECT_EQ(result.message, "an exception leaves writer: what it says");
 }
 
+/// All executions run to their end: what is thrown in one that is left in the middle leaks.
+void handle_exceptions(Program& program) {
+    auto& x = program.make<Word<int>>(0);
+    for (int self = 0; self < 2; ++self) {
+        program.spawn([&x, self] {
+            x.fetch_add(1);
+            try {
+                throw self;
+            } catch (const int& thrown) {
+                for (int i = 0; i < 3; ++i)
+                    x.fetch_add(1);
+                require(thrown == self, "the exception is gone");
+                try {
+                    throw;
+                } catch (int again) {
+                    require(again == self, "the exception of the other task");
+                }
+            }
+        });
+    }
+}
+
+TEST(Faults, a_task_handles_its_own_exceptions) {
+    for (const Model model : {Model::sc, Model::tso}) {
+        for (const bool snapshots : {false, true}) {
+            const Result result =
+                check(handle_exceptions, {.model = model, .snapshots = snapshots});
+            EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+            EXPECT_EQ(result.complete, 70u);
+        }
+    }
+}
+
 TEST(Faults, an_exception_out_of_an_interrupt_is_a_violation) {
     const Result result = check([](Program& program) {
         program.spawn([] { sfc_ipi(2, [](void*) { throw 7; }, nullptr, nullptr); });

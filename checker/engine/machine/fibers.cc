@@ -1,11 +1,13 @@
 #include "engine/machine/fibers.hpp"
 
+#include <cxxabi.h>
 #include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
 
 #include <boost/context/detail/fcontext.hpp>
 #include <cstdint>
 #include <stdexcept>
+#include <utility>
 
 namespace surefoot::checker::engine {
 namespace {
@@ -66,6 +68,7 @@ void Fiber::start(void* stack, std::size_t bytes, void (*body)(void*), void* arg
     forget_marks();
     body_ = body;
     argument_ = argument;
+    exceptions_ = {};
 }
 
 /// Frames that were abandoned there have left them.
@@ -88,6 +91,8 @@ void Switcher::switch_to(Fiber& to) {
     Fiber* const from = current_;
     Handover handover{*from, to.body_, to.argument_};
     current_ = &to;
+    auto& exceptions = *reinterpret_cast<Exceptions*>(abi::__cxa_get_globals());
+    from->exceptions_ = std::exchange(exceptions, to.exceptions_);
     void* fake_stack = nullptr;
     start_switch(&fake_stack, to.stack_, to.bytes_);
     const context::transfer_t back = context::jump_fcontext(to.context_, &handover);

@@ -31,6 +31,13 @@ class Stacks {
     char* base_;
 };
 
+/// What the C++ runtime keeps of a thread (Itanium C++ ABI, 2.2.2), and here of each fiber: which
+/// exceptions are being handled, and how many are on their way.
+struct Exceptions {
+    void* caught = nullptr;
+    unsigned uncaught = 0;
+};
+
 /// One stack. A fiber is abandoned by starting another function on it: nothing is unwound.
 class Fiber {
   public:
@@ -40,6 +47,10 @@ class Fiber {
     std::span<std::byte> frames() const;
     /// What is copied to or from the stack is none of AddressSanitizer's business.
     void forget_marks() const;
+    /// Whether it stands in a handler, or in a destructor that an exception runs.
+    bool has_exceptions() const {
+        return exceptions_.caught != nullptr || exceptions_.uncaught != 0;
+    }
 
   private:
     friend class Switcher;
@@ -48,6 +59,7 @@ class Fiber {
     std::size_t bytes_ = 0;
     void (*body_)(void*) = nullptr;
     void* argument_ = nullptr;
+    Exceptions exceptions_;
 };
 
 /// Which fiber runs. The thread that calls enter() is the root.

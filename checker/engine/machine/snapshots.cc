@@ -95,6 +95,9 @@ void Machine::for_waiting(Visit&& visit) const {
 
 void Machine::take_snapshot() {
     if (resumes_->frames().empty()) return;  // a task that faulted stands still: later
+    bool exceptions = false;                 // they lie elsewhere, and are gone when handled: later
+    for_waiting([&](const Fiber& fiber) { exceptions |= fiber.has_exceptions(); });
+    if (exceptions) return;
     Snapshot& to = snapshots_.add();
     to.state = *this;
     to.tables = tables_.mark();
