@@ -71,8 +71,9 @@ void Fiber::start(void* stack, std::size_t bytes, void (*body)(void*), void* arg
     exceptions_ = {};
 }
 
-/// Frames that were abandoned there have left them.
-void Fiber::forget_marks() const { ASAN_UNPOISON_MEMORY_REGION(stack_, bytes_); }
+void unpoison(const void* stack, std::size_t bytes) { ASAN_UNPOISON_MEMORY_REGION(stack, bytes); }
+
+void Fiber::forget_marks() const { unpoison(stack_, bytes_); }
 
 std::span<std::byte> Fiber::frames() const {
     forget_marks();

@@ -38,6 +38,9 @@ struct Exceptions {
     unsigned uncaught = 0;
 };
 
+/// Takes away AddressSanitizer's marks of frames that were abandoned there.
+void unpoison(const void* stack, std::size_t bytes);
+
 /// One stack. A fiber is abandoned by starting another function on it: nothing is unwound.
 class Fiber {
   public:

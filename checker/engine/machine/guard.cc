@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/machine/executor.hpp"
+#include "engine/machine/fibers.hpp"
 
 namespace surefoot::checker::engine {
 namespace {
@@ -90,6 +91,7 @@ void Guard::begin_idling() {
 
 /// By the clock on the wall, but counted: a process that is stopped idles for one tick.
 void Guard::tick(int /*signal*/, siginfo_t* /*info*/, void* /*context*/) {
+    unpoison(guard->stack_.get(), kSignalStackBytes);
     if (!guard->is_here()) return;
     const Executor& machine = guard->machine_;
     if (!machine.in_program() || machine.progress() != guard->progress_)
@@ -103,6 +105,7 @@ void Guard::tick(int /*signal*/, siginfo_t* /*info*/, void* /*context*/) {
 }
 
 void Guard::fault(int signal, siginfo_t* info, void* context) {
+    unpoison(guard->stack_.get(), kSignalStackBytes);
     if (!guard->is_here()) return guard->hand_on(signal);
     Executor& machine = guard->machine_;
     const void* const pc = guard->place_of(context);
