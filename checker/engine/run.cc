@@ -5,6 +5,9 @@
 #include <cstdlib>
 #include <memory>
 #include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "engine/abi.hpp"
 #include "engine/jobs.hpp"
@@ -23,6 +26,10 @@ constexpr std::size_t kArenaBytes = std::size_t{64} << 20;
 constexpr std::uint32_t kSteps = 20000;
 constexpr std::uint64_t kRepeatEvery = 1000;
 constexpr std::uint32_t kExecutionsBetweenParts = 1000;
+constexpr std::string_view kNotDeterministic = "the program is not deterministic: ";
+constexpr std::string_view kNotBroughtBack =
+    "; with snapshots setup runs once, and what tasks change outside of the arena and their stacks "
+    "is not brought back";
 
 /// Of an execution whose steps are all given.
 class Repetition final : public Search {
@@ -30,7 +37,7 @@ class Repetition final : public Search {
     int next(Machine& machine) override {
         for (ProcSet left = machine.active(); left != 0; left &= left - 1)
             if (machine.can_run(static_cast<unsigned>(__builtin_ctzll(left))))
-                machine.fail("the program is not deterministic: it takes more steps than before",
+                machine.fail(std::string(kNotDeterministic) + "it takes more steps than before",
                              nullptr, true);
         return machine.stuck_or_complete();
     }
@@ -72,6 +79,8 @@ class Exploration {
         if (!options_.snapshots || options_.replay != nullptr) return Snapshots::Where::nowhere;
         return by_chance() ? Snapshots::Where::beginning : Snapshots::Where::along_the_way;
     }
+
+    bool goes_back() const { return snapshots() != Snapshots::Where::nowhere; }
 
     void search() {
         const auto search = make_search(options_, jobs_);
@@ -142,17 +151,29 @@ class Exploration {
     bool is_to_be_repeated(std::uint64_t run) const {
         const std::uint64_t every =
             options_.repeat_every != 0 ? options_.repeat_every : kRepeatEvery;
-        return run % every == 0 || (options_.snapshots && (run & (run - 1)) == 0);
+        return run % every == 0 || (goes_back() && (run & (run - 1)) == 0);
     }
 
-    /// Whether the execution, run again step for step from its beginning, is the same.
+    /// Whether the execution, run again step for step from its beginning, is the same. Snapshots
+    /// keep from `finish` what they do not bring back, so that it is compared, too. Without them
+    /// it is called once for each execution: it may undo what setup did.
     bool repeats() {
         Repetition again;
-        sfc_program unfinished = program_;
-        unfinished.finish = nullptr;  // called once for each execution
-        const int end = machine_.run(unfinished, again, machine_.depth(), Machine::From::beginning);
+        sfc_program program = program_;
+        if (!goes_back()) program.finish = nullptr;
+        const std::string told = machine_.outcome();
+        const int end = machine_.run(program, again, machine_.depth(), Machine::From::beginning);
         machine_.forget_steps();
-        return end == kComplete || failed();
+        const Failure& failure = machine_.failure();
+        if (failure.mistake) return failed();
+        if (failure.happened) return differs("run again, it fails: " + failure.message, failure.pc);
+        if (end != kComplete) return differs("run again, it gets stuck");
+        return !goes_back() || machine_.outcome() == told ||
+               differs("run again, finish tells another outcome");
+    }
+
+    bool differs(const std::string& how, const void* pc = nullptr) {
+        return wrong(std::string(kNotDeterministic) + how, pc);
     }
 
     /// @return false when the search is to end
@@ -177,7 +198,12 @@ class Exploration {
     bool failed() {
         const Failure& failure = machine_.failure();
         if (!failure.mistake) return violation(failure.message, failure.pc);
-        return tally_.wrong({.message = failure.message, .pc = failure.pc});
+        return wrong(failure.message, failure.pc);
+    }
+
+    bool wrong(std::string message, const void* pc) {
+        if (goes_back() && message.starts_with(kNotDeterministic)) message += kNotBroughtBack;
+        return tally_.wrong({.message = std::move(message), .pc = pc});
     }
 
     bool violation(const std::string& message, const void* pc) {

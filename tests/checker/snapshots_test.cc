@@ -7,6 +7,7 @@
 #include <functional>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "shapes.hpp"
 
@@ -265,6 +266,13 @@ void expect_same(const Result& with, const Result& without) {
     EXPECT_LT(with.steps, without.steps);
 }
 
+void expect_refused(const Result& result, const std::string& why) {
+    EXPECT_EQ(result.verdict, Verdict::wrong);
+    EXPECT_EQ(result.violations, 0u);
+    EXPECT_NE(result.message.find(why), std::string::npos) << result.message;
+    EXPECT_NE(result.message.find("outside of the arena"), std::string::npos) << result.message;
+}
+
 class Snapshots : public testing::TestWithParam<Case> {};
 
 TEST_P(Snapshots, find_what_running_again_finds) {
@@ -350,8 +358,50 @@ TEST(SnapshotSearch, notices_what_it_cannot_bring_back) {
             }
         },
         {.snapshots = true});
-    EXPECT_EQ(result.verdict, Verdict::wrong);
-    EXPECT_NE(result.message.find("not deterministic"), std::string::npos) << result.message;
+    expect_refused(result, "not deterministic: ");
+}
+
+TEST(SnapshotSearch, notices_what_finish_alone_sees) {
+    std::vector<int> elsewhere;
+    const auto with_a_vector = [&elsewhere](Program& program) {
+        auto& state = program.make<State>();
+        elsewhere.clear();
+        for (int self = 0; self < 2; ++self) {
+            program.spawn([&state, &elsewhere, self] {
+                for (int i = 0; i < 4; ++i)
+                    state.words.at[0].fetch_add(1);
+                elsewhere.push_back(self);
+                for (int i = 0; i < 2; ++i)
+                    state.words.at[1].fetch_add(1);
+            });
+        }
+        program.finish([&elsewhere] {
+            std::string all;
+            for (const int self : elsewhere)
+                all += std::to_string(self);
+            outcome(all);
+        });
+    };
+    EXPECT_EQ(check(with_a_vector).outcomes.size(), 2u);
+    expect_refused(check(with_a_vector, {.snapshots = true}), "finish tells another outcome");
+}
+
+TEST(SnapshotSearch, repeats_what_finish_requires) {
+    int setups = 0;
+    int finishes = 0;
+    const auto counted = [&](Program& program) {
+        setups += 1;
+        program.spawn([] { sfc_self(); });
+        program.finish([&] {
+            finishes += 1;
+            require(setups == 1, "setup ran twice");
+        });
+    };
+    EXPECT_EQ(check(counted).verdict, Verdict::holds);
+    EXPECT_EQ(setups, 2);
+    EXPECT_EQ(finishes, 1);
+    setups = 0;
+    expect_refused(check(counted, {.snapshots = true}), "run again, it fails: setup ran twice");
 }
 
 TEST(SnapshotSearch, is_not_for_the_model_weak) {

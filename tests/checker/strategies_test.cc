@@ -487,5 +487,17 @@ TEST(Wrong, a_single_execution_that_does_not_repeat) {
         "not deterministic");
 }
 
+TEST(Wrong, a_single_execution_that_gets_stuck_when_repeated) {
+    int executions = 0;
+    expect_wrong(
+        [&executions](Program& program) {
+            auto& x = program.make<Int>();
+            program.spawn([&x, &executions] {
+                if (executions++ != 0) x.await(1);
+            });
+        },
+        "not deterministic: run again, it gets stuck");
+}
+
 }  // namespace
 }  // namespace surefoot::checker

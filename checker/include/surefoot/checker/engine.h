@@ -300,7 +300,8 @@ sfc_options sfc_default_options(void);
 bool sfc_flush_is_ipi(void);
 
 /** A closed program. `setup` runs first in each execution, alone: it makes the objects and spawns
- * the tasks. `finish` runs alone after each complete execution, when all stores are in memory.
+ * the tasks. `finish` runs alone after each complete execution, when all stores are in memory;
+ * with snapshots once more where the execution is repeated.
  * Both use the calls above; their accesses are no steps. */
 typedef struct sfc_program {
     const char* name;
