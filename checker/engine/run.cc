@@ -61,10 +61,17 @@ class Exploration {
 
     void run() {
         const Activation active(machine_, options_.flush_is_ipi);
-        if (by_chance())
-            sample();
-        else
-            search();
+        if (options_.replay != nullptr && needs_stores_as_steps(options_.replay))
+            machine_.make_stores_steps();
+        for (;;) {
+            if (by_chance())
+                sample();
+            else
+                search();
+            if (!tally_.is_to_begin_anew()) break;
+            tally_.begin_anew();
+            machine_.make_stores_steps();
+        }
         tally_.close();
     }
 
@@ -121,6 +128,8 @@ class Exploration {
                                                 : kExecutionsBetweenParts;
         for (std::uint64_t run = 0;; ++run) {
             const int end = machine_.run(program_, search, fixed);
+            if (options_.replay == nullptr && machine_.needs_stores_as_steps())
+                return tally_.stop_to_begin_anew();
             if (!count(end)) return false;
             const bool more = search.backtrack(machine_, end, fixed);
             const bool held = end == kComplete && !machine_.failure().happened;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <set>
 #include <string>
 
 #include "surefoot/checker/checker.hpp"
@@ -396,6 +398,95 @@ TEST(Interrupts, that_take_a_lock_deadlock_with_its_holder) {
         EXPECT_EQ(result.complete, 3U);
         EXPECT_EQ(result.blocked, 2U);
     }
+}
+
+/// A store waits in the buffer before the next one is made: the handler finds each number of them.
+TEST(Interrupts, come_between_any_two_stores) {
+    struct State {
+        Int lock, data;
+        Spinlock spinlock;
+        Int next;
+        Data<int> found;
+    };
+    const auto handler = [](void* of) {
+        State& state = *static_cast<State*>(of);
+        state.found.set(state.lock.load() + state.data.load() + state.next.load() +
+                        (sfc_is_locked(&state.spinlock, false, nullptr) ? 10 : 0));
+    };
+    const auto body = [&](Program& program) {
+        auto& state = program.make<State>();
+        program.spawn(
+            [&state] {
+                state.lock.fetch_add(1);
+                state.data.store(1);
+                state.spinlock.lock();
+                state.next.store(1);
+                state.spinlock.unlock();
+            },
+            "", 0);
+        program.spawn([&] { sfc_ipi(1, handler, &state, nullptr); }, "", 1);
+        program.finish([&state] { outcome(std::to_string(state.found.get())); });
+    };
+    const std::set<std::string> wanted = {"0", "1", "2", "12", "13", "3"};
+    for (const Model model : kModels)
+        for (const Strategy strategy : {Strategy::exhaustive, Strategy::bounded}) {
+            const Result result = check(body, {.model = model, .strategy = strategy, .bound = 100});
+            EXPECT_EQ(result.verdict, Verdict::holds) << result.message;
+            std::set<std::string> found;
+            for (const auto& [outcome, executions] : result.outcomes)
+                found.insert(outcome);
+            EXPECT_EQ(found, wanted);
+        }
+}
+
+/// What its CPU's buffer has drained is no more news to a handler than what the buffer holds.
+TEST(Interrupts, find_the_stores_of_their_cpu_drained_or_not) {
+    const auto body = [](Program& program) {
+        auto& lock = program.make<Mutex>();
+        auto& x = program.make<Int>();
+        program.spawn([&lock] { lock.lock(), lock.unlock(); }, "", 0);
+        program.spawn(
+            [&lock, &x] {
+                if (!lock.try_lock()) return;
+                x.store(1);
+                lock.unlock();
+            },
+            "", 1);
+        program.spawn(
+            [&x] { sfc_ipi(2, [](void* of) { static_cast<Int*>(of)->load(); }, &x, nullptr); }, "",
+            2);
+    };
+    for (const Model model : kModels) {
+        const Result all = check(body, {.model = model});
+        const Result bounded =
+            check(body, {.model = model, .strategy = Strategy::bounded, .bound = 100});
+        EXPECT_EQ(all.complete, bounded.complete);
+        EXPECT_EQ(all.redundant, 0U);
+    }
+}
+
+/// With stores as steps a schedule has more of them; its replay is told so.
+TEST(Interrupts, between_stores_are_replayed) {
+    const auto body = [](Program& program) {
+        auto& words = program.make<std::array<Int, 2>>();
+        program.spawn([&words] { words[0].store(1), words[1].store(1); }, "", 0);
+        program.spawn(
+            [&words] {
+                sfc_ipi(
+                    1,
+                    [](void* of) {
+                        auto& seen = *static_cast<std::array<Int, 2>*>(of);
+                        require(seen[0].load() == seen[1].load(), "between the stores");
+                    },
+                    &words, nullptr);
+            },
+            "", 1);
+    };
+    const Result found = check(body, {.model = Model::tso});
+    ASSERT_EQ(found.verdict, Verdict::violated);
+    const Result again = check(body, {.model = Model::tso, .replay = found.replay});
+    EXPECT_EQ(again.verdict, Verdict::violated);
+    EXPECT_EQ(again.schedule, found.schedule);
 }
 
 /// The task can go on after the first of four increments by handlers, of which two are its CPU's.

@@ -30,7 +30,7 @@ void Machine::announce(Address address, std::size_t size, sfc_access_kind kind, 
         op.kind = Kind::load;
         show(address, op.size, load(op), false, pc);
     } else if (kind == SFC_WRITE_MARKED && buffered()) {
-        settle();
+        begin_issue(tasks_[task_of(current_)], pc);
         show(address, op.size, read_memory(address, op.size), true, pc);
     } else {
         op.kind = kind == SFC_RMW ? Kind::rmw : Kind::store;

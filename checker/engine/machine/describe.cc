@@ -52,6 +52,7 @@ constexpr const char* kNames[] = {"step",
                                   "generation",
                                   "free",
                                   "plain accesses end",
+                                  "into the store buffer",
                                   "drained"};
 static_assert(std::size(kNames) == static_cast<std::size_t>(Kind::drain) + 1);
 

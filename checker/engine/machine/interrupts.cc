@@ -143,6 +143,7 @@ void Machine::do_irq(Task& task, Op& op) {
         case Kind::irq_send:
             if (buffered()) after(last_[cpu.drain]);
             event.value = op.a;
+            interrupts_sent_ |= op.a != 0;
             touch_roster(event, Roster::looks);
             // A CPU handles interrupts in the order of their sending: a byte stands for each.
             event.effect.first =

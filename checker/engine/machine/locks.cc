@@ -198,7 +198,7 @@ void Machine::unlock(Op& op) {
     entry.kind = op.kind;
     entry.address = op.address;
     entry.pc = op.pc;
-    settle();
+    begin_issue(task, op.pc);
     ++lock.releasing;
     issue(task, entry);
 }

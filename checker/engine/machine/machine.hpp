@@ -109,6 +109,17 @@ class Machine final : public Executor, private ExecutionState {
     std::string describe_stuck() const;
     const Failure& failure() const { return failure_; }
     sfc_model model() const { return model_; }
+    /// For all of a search: what goes into a store buffer is preceded by a step, since an interrupt
+    /// may come in between.
+    void make_stores_steps() {
+        stores_are_steps_ = true;
+        snapshots_.forget();
+    }
+    bool stores_are_steps() const { return stores_are_steps_; }
+    /// Whether there were interrupts, and no such steps.
+    bool needs_stores_as_steps() const {
+        return buffered() && interrupts_sent_ && !stores_are_steps_;
+    }
     /// Of an event by what happens before it: equal in equivalent executions. The sum over an
     /// execution tells it from others.
     std::uint64_t event_hash(std::uint32_t position) const;
@@ -268,6 +279,7 @@ class Machine final : public Executor, private ExecutionState {
     void do_load(Task& task, Op& op);
     void do_rmw(Task& task, Op& op);
     void do_direct_store(Task& task, Op& op);
+    void begin_issue(const Task& task, const void* pc);
     void issue(Task& task, Buffered entry);
     void do_drain(unsigned cpu);
     void wrote(Word& word, Event& event, std::uint64_t before, std::uint64_t value);
@@ -279,7 +291,7 @@ class Machine final : public Executor, private ExecutionState {
     std::uint64_t value_without(const Event& event, Stamp left_out) const;
     const Buffered* newest_buffered(unsigned cpu, Address address, std::size_t size,
                                     unsigned* count) const;
-    bool is_own(Stamp write, unsigned proc) const;
+    bool is_own(Stamp write, unsigned cpu) const;
     static bool has_buffered(const Cpu& cpu, unsigned proc);
     Stamp last_drain_of(const Cpu& cpu, unsigned proc) const;
     void watch_spinning(Task& task, const Op& op, Stamp from);
@@ -405,6 +417,8 @@ class Machine final : public Executor, private ExecutionState {
     std::vector<Child> children_;  // as found so far: process numbers outlive an execution
     std::uint64_t identity_[kMaxProcs] = {};  // of a process, whatever the order of finding them
 
+    bool stores_are_steps_ = false;
+    bool interrupts_sent_ = false;  // in some execution
     bool running_ = false;
     int why_left_ = kComplete;
 };

@@ -65,7 +65,8 @@ const Event* Machine::find_marked_race(Address granule, const Access& access, co
     };
     tables_.for_words(granule, access.bytes, [&](const Word& word) {
         Stamp write = word.last_write;
-        while (is_own(write, access.at.proc))
+        while (write != 0 && issuer(trace_[write - 1]) == access.at.proc &&
+               trace_[write - 1].kind == Kind::drain)
             write = trace_[write - 1].previous_write;
         if (write != 0) try_one(write);
         if (!access.write) return;

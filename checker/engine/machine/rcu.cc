@@ -24,8 +24,9 @@ void Machine::rcu_read_unlock(Address address, const void* pc) {
         entry.kind = Kind::rcu_unlock;
         entry.address = address;
         entry.pc = pc;
-        settle();
-        return issue(tasks_[proc_info_[current_].index], entry);
+        Task& task = tasks_[proc_info_[current_].index];
+        begin_issue(task, pc);
+        return issue(task, entry);
     }
     Op op{.kind = Kind::rcu_unlock, .address = address, .pc = pc};
     step(op);

@@ -62,6 +62,7 @@ class Snapshots {
     void added();
     /// The last one that is not beyond that depth; those beyond are dropped. Null if there is none.
     const Snapshot* latest(std::uint32_t depth);
+    void forget() { count_ = 0, bytes_ = 0; }
 
   private:
     std::uint32_t spacing() const;

@@ -54,6 +54,7 @@ enum class Kind : std::uint8_t {
     generation,
     free_memory,
     boundary,  // of plain accesses, where what comes next is no step
+    issue,     // what comes next goes into the store buffer, and an interrupt could come before
     drain,
 };
 

@@ -62,18 +62,18 @@ std::uint64_t Machine::value_without(const Event& event, Stamp left_out) const {
     return value;
 }
 
-/// Whether the write came from this process's own store buffer: reading it is no meeting of
-/// processes, since the buffer would have answered as well.
-bool Machine::is_own(Stamp write, unsigned proc) const {
+/// Whether the write came from the store buffer of this CPU: reading it is no meeting of
+/// processes, since the buffer would have answered as well. Partner: conflict().
+bool Machine::is_own(Stamp write, unsigned cpu) const {
     if (write == 0) return false;
     const Event& event = trace_[write - 1];
-    return event.kind == Kind::drain && event.expected == proc;
+    return event.kind == Kind::drain && event.effect.first.cpu == cpu;
 }
 
 void Machine::race_with_accesses(Word& word, bool write, unsigned proc, ProcSet spared) {
     if (!fresh_) return;  // a step that is run again
     const auto visit = [&](Word& other) {
-        if (write || !is_own(other.last_write, proc)) race_with(other.last_write);
+        if (write || !is_own(other.last_write, cpu_of(proc))) race_with(other.last_write);
         if (!write) return;
         for (ProcSet left = other.readers & ~spared; left != 0; left &= left - 1)
             race_with(other.read_at[__builtin_ctzll(left)]);
@@ -97,7 +97,7 @@ ProcSet Machine::walks_since(const Word& word, const Buffered& store, unsigned c
 void Machine::race_with_writes_of_others(Word& word, unsigned proc) {
     const auto visit = [&](Word& other) {
         Stamp write = other.last_write;
-        while (is_own(write, proc))
+        while (is_own(write, cpu_of(proc)))
             write = trace_[write - 1].previous_write;
         race_with(write);
     };
@@ -114,7 +114,7 @@ void Machine::race_with_disabling_write(Word& word, const Op& op, unsigned proc)
         return previous != 0 && clocks_[previous - 1].at[trace_[stamp - 1].proc] >= stamp;
     };
     for (Stamp stamp = word.last_write; stamp != 0; stamp = trace_[stamp - 1].previous_write) {
-        if (is_own(stamp, proc) || knew(stamp)) return;
+        if (is_own(stamp, cpu_of(proc)) || knew(stamp)) return;
         const Event& event = trace_[stamp - 1];
         const bool same = event.address == op.address && event.size == op.size;
         if (!same || answers(op, event.before)) return hidden_race_with(stamp);
@@ -138,7 +138,7 @@ void Machine::do_load(Task& task, Op& op) {
         event.effect.first.walk = walk;
         event.effect.first.forwarded =
             static_cast<std::uint8_t>(walk ? 0 : std::min(count, 63U)) & 63;
-        event.from = is_own(word.last_write, task.proc) ? 0 : word.last_write;
+        event.from = is_own(word.last_write, task.cpu) ? 0 : word.last_write;
     } else if (event.before != value) {
         fail("the program is not deterministic: a load found another value than before", op.pc,
              true);
@@ -150,7 +150,7 @@ void Machine::do_load(Task& task, Op& op) {
     } else {
         if (op.kind == Kind::await) {
             race_with_disabling_write(word, op, task.proc);
-            if (!is_own(word.last_write, task.proc)) after(word.last_write);
+            if (!is_own(word.last_write, task.cpu)) after(word.last_write);
         } else if (walk) {
             race_with_writes_of_others(word, task.proc);
         } else {
@@ -221,7 +221,7 @@ void Machine::do_rmw(Task& task, Op& op) {
         event.address = op.address;
         event.size = op.size;
         event.expected = op.a;
-        event.from = is_own(word.last_write, task.proc) ? 0 : word.last_write;
+        event.from = is_own(word.last_write, task.cpu) ? 0 : word.last_write;
         event.effect.first =
             footprint(word.object, writes ? Mode::write : Mode::read, task.cpu, word.bytes);
         race_with_accesses(word, writes, task.proc);
@@ -262,7 +262,8 @@ Stamp Machine::last_drain_of(const Cpu& cpu, unsigned proc) const {
     return stamp;
 }
 
-/// The store waits in the buffer: nobody else can tell yet, so this is no step.
+/// The store waits in the buffer: nobody else can tell yet, so this is no step. Only a handler of
+/// the same CPU can: where there are interrupts, an empty step comes before (begin_issue()).
 void Machine::issue(Task& task, Buffered entry) {
     Cpu& cpu = cpus_[task.cpu];
     if (cpu.empty()) {
@@ -276,6 +277,14 @@ void Machine::issue(Task& task, Buffered entry) {
     cpu.buffer.push_back(entry);
     ++cpu.tail;
     task.spins = 0;
+}
+
+/// Lets an interrupt come before what goes into the buffer next.
+void Machine::begin_issue(const Task& task, const void* pc) {
+    settle();
+    if (!stores_are_steps_ || task.handler || task.irqs_off != 0) return;
+    Op op{.kind = Kind::issue, .pc = pc};
+    step(op);
 }
 
 void Machine::do_drain(unsigned number) {
@@ -340,8 +349,9 @@ void Machine::store(Op& op) {
     entry.address = op.address;
     entry.value = cut(op.a, op.size);
     entry.pc = op.pc;
-    settle();
-    issue(tasks_[proc_info_[current_].index], entry);
+    Task& task = tasks_[proc_info_[current_].index];
+    begin_issue(task, op.pc);
+    issue(task, entry);
 }
 
 std::uint64_t Machine::modify(Op& op) {

@@ -7,6 +7,7 @@ namespace surefoot::checker::engine {
 namespace {
 
 constexpr unsigned kMostSteps = 1u << 24;
+constexpr char kStoresAreSteps = 's';
 
 unsigned take_number(std::string_view& text) {
     unsigned number = 0;
@@ -26,10 +27,11 @@ bool take(std::string_view& text, char wanted) {
 
 std::string schedule_text(const Machine& machine) {
     std::string text;
+    if (machine.stores_are_steps()) text += kStoresAreSteps;
     const std::uint32_t end = machine.told_depth();
     for (std::uint32_t i = 0; i < end;) {
         const Event& event = machine.event(i);
-        if (!text.empty()) text += ',';
+        if (i != 0) text += ',';
         text += std::to_string(machine.ordinal_of(event.proc));
         if (event.kind == Kind::choose) {
             text += ':' + std::to_string(event.value);
@@ -45,8 +47,11 @@ std::string schedule_text(const Machine& machine) {
     return text;
 }
 
+bool needs_stores_as_steps(std::string_view text) { return take(text, kStoresAreSteps); }
+
 Replay::Replay(const std::string& text) {
     std::string_view left = text;
+    take(left, kStoresAreSteps);
     while (!left.empty()) {
         Step step{take_number(left), 0};
         unsigned count = 1;

@@ -2,10 +2,11 @@
 
 // A schedule as text, and a search that runs that one schedule. A process is told by its place in
 // the order in which the execution made its processes; "2" is a step of the third, "2*5" five,
-// "2:1" an sfc_choose() of it that gave 1.
+// "2:1" an sfc_choose() of it that gave 1. An "s" in front: Machine::make_stores_steps().
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/search/search.hpp"
@@ -13,6 +14,7 @@
 namespace surefoot::checker::engine {
 
 std::string schedule_text(const Machine& machine);
+bool needs_stores_as_steps(std::string_view text);
 
 class Replay final : public Search {
   public:
