@@ -489,6 +489,29 @@ TEST(Interrupts, between_stores_are_replayed) {
     EXPECT_EQ(again.schedule, found.schedule);
 }
 
+/// Beside a section: two increments in either order or one of them in its middle, were it not that
+/// the second is its CPU's; and a store before or behind it.
+TEST(Interrupts, that_are_off_keep_other_tasks_of_the_cpu_out) {
+    const auto body = [](Program& program) {
+        auto& words = program.make<std::array<Int, 2>>();
+        program.spawn(
+            [&words] {
+                words[0].fetch_add(1);
+                sfc_irq_disable();
+                words[0].store(1);
+                words[1].load();
+                sfc_irq_enable();
+            },
+            "", 0);
+        program.spawn([&words] { words[1].store(1); }, "", 0);
+        program.spawn([&words] { words[0].fetch_add(1); }, "", 0);
+    };
+    const Result all = check(body);
+    EXPECT_EQ(all.verdict, Verdict::holds) << all.message;
+    EXPECT_EQ(all.complete, check(body, {.strategy = Strategy::bounded, .bound = 100}).complete);
+    EXPECT_EQ(all.complete, 6U);
+}
+
 /// The task can go on after the first of four increments by handlers, of which two are its CPU's.
 TEST(Interrupts, let_a_task_go_on_before_any_of_them) {
     const Result result = check(

@@ -21,6 +21,16 @@ void Machine::irq_disable() {
     task.irq_section = depth_;
 }
 
+/// Until it ends no other task of this CPU goes on: each of their steps comes before or after all
+/// of it.
+void Machine::begin_section(const Task& task, Event& event) {
+    event.effect.first = footprint(0, Mode::section, task.cpu);
+    for (unsigned i = 0; i < task_count_; ++i)
+        if (tasks_[i].cpu == task.cpu && !tasks_[i].handler && &tasks_[i] != &task)
+            race_with(last_[tasks_[i].proc]);
+    cpus_[task.cpu].last_section = depth_ + 1;
+}
+
 void Machine::irq_enable() {
     if (!running_) return;
     Task& task = tasks_[proc_info_[current_].index];

@@ -336,6 +336,7 @@ void Machine::perform(Task& task, Op& op) {
         op.result = event.value;
     }
     if (op.kind == Kind::spawn) touch_roster(event, Roster::adds);
+    if (op.kind == Kind::irq_off) begin_section(task, event);
     if (op.kind == Kind::join) {
         const Task& other = tasks_[op.a];
         after(last_[other.proc]);
@@ -392,6 +393,8 @@ Event& Machine::begin(unsigned proc, Kind kind, const void* pc) {
     if (cpu.owner != task.number && !task.handler) {
         if (buffered()) after(last_[cpu.drain]);
     }
+    if (cpu.last_section != 0 && !task.handler && trace_[cpu.last_section - 1].proc != proc)
+        race_with(cpu.last_section);
     return event;
 }
 

@@ -358,6 +358,7 @@ class Machine final : public Executor, private ExecutionState {
     static void handler_main(void* task);
     void acknowledge(unsigned ticket);
     Task& handler_of(unsigned cpu);
+    void begin_section(const Task& task, Event& event);
     void find_targets(Op& op);
     void do_irq(Task& task, Op& op);
     void race_with_task_before_irq(const Task& handler);

@@ -106,6 +106,7 @@ struct ExecutionState {
         Pending handling;
         std::vector<Invalidation> invalidations;
         Stamp last_irq = 0;   // latest delivery
+        Stamp last_section = 0;  // without interrupts, that began
         Stamp last_send = 0;  // of an interrupt to this CPU
         bool empty() const { return head == tail; }
     };

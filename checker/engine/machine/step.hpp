@@ -63,10 +63,11 @@ const char* name_of(Kind kind);
 /// How a step touches an object. Steps of equal mode R or S commute; R and S do not.
 enum class Mode : std::uint8_t {
     none,
-    read,   // R
-    write,  // conflicts with everything
-    scan,   // S: a grace period against sections, an invalidation against entry stores
-    entry,  // an interrupt: conflicts with every step of the task on that CPU
+    read,     // R
+    write,    // conflicts with everything
+    scan,     // S: a grace period against sections, an invalidation against entry stores
+    entry,    // an interrupt: conflicts with every step of the task on that CPU
+    section,  // without interrupts begins: conflicts with every step of other tasks on that CPU
 };
 
 /// The object that a step touches: equal footprints or disjoint objects decide whether two steps
@@ -87,7 +88,7 @@ struct Footprint {
 static_assert(sizeof(Footprint) == 8);
 
 inline bool conflict(const Footprint& a, const Footprint& b) {
-    if (a.mode == Mode::entry || b.mode == Mode::entry)
+    if (a.mode >= Mode::entry || b.mode >= Mode::entry)
         return a.cpu == b.cpu && !a.drain && !b.drain;
     if (a.object != b.object || (a.bytes & b.bytes) == 0) return false;
     if (a.mode == Mode::none || b.mode == Mode::none) return false;
